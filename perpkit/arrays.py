@@ -1,0 +1,417 @@
+"""The one home of every array: name, shape, dtype, unit.
+
+Axes: ``T`` hours, ``M`` perps, ``K`` tokens, ``A`` accounts, ``U`` underlyings, ``E`` eras of the
+terms, ``N`` corporate actions. Hour first, instrument second, C order, also for one instrument.
+Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1 is "none".
+NaN in a price means "absent"; null never gets this far.
+
+The loops and the strategy receive these tuples; ``perpkit.rule`` reads the annotations to build the
+compiled signatures, so a field added here is a field of the compiled loops.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Axes(NamedTuple):
+    """Dtype and axis names of one array."""
+
+    dtype: Any
+    names: tuple[str, ...]
+
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+I8 = NDArray[np.int8]
+B8 = NDArray[np.bool_]
+Records = Any  # a structured array; rules reach its fields as attributes, compiled or not
+
+FT = Annotated[F64, Axes("f8", ("T",))]
+FA = Annotated[F64, Axes("f8", ("A",))]
+FM = Annotated[F64, Axes("f8", ("M",))]
+FK = Annotated[F64, Axes("f8", ("K",))]
+FN = Annotated[F64, Axes("f8", ("N",))]
+FTA = Annotated[F64, Axes("f8", ("T", "A"))]
+FTM = Annotated[F64, Axes("f8", ("T", "M"))]
+FTX = Annotated[F64, Axes("f8", ("T", "X"))]
+FTK = Annotated[F64, Axes("f8", ("T", "K"))]
+FTU = Annotated[F64, Axes("f8", ("T", "U"))]
+IT = Annotated[I64, Axes("i8", ("T",))]
+IA = Annotated[I64, Axes("i8", ("A",))]
+IM = Annotated[I64, Axes("i8", ("M",))]
+IK = Annotated[I64, Axes("i8", ("K",))]
+IN = Annotated[I64, Axes("i8", ("N",))]
+I3 = Annotated[I64, Axes("i8", ("three",))]
+CTU = Annotated[I8, Axes("i1", ("T", "U"))]
+BA = Annotated[B8, Axes("?", ("A",))]
+BM = Annotated[B8, Axes("?", ("M",))]
+BK = Annotated[B8, Axes("?", ("K",))]
+BTY = Annotated[B8, Axes("?", ("T", "Y"))]
+BTM = Annotated[B8, Axes("?", ("T", "M"))]
+BTK = Annotated[B8, Axes("?", ("T", "K"))]
+
+
+def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
+    return np.dtype(list(fields), align=True)
+
+
+# --------------------------------------------------------------------------- codes
+
+
+class Phase(IntEnum):
+    """What the market of an underlying does at an hour."""
+
+    CLOSED = 0  # no external price: weekend
+    EXTENDED = 1  # priced outside the cash session: pre-market, after hours, overnight
+    CASH = 2  # Nasdaq and NYSE trade
+
+
+class Reason(IntEnum):
+    """Why a fill happened."""
+
+    TARGET = 0
+    LIQUIDATION = 1
+    BACKSTOP = 2
+
+
+class Flow(IntEnum):
+    """What a payment row is."""
+
+    FUNDING = 0
+    DIVIDEND = 1
+    YIELD = 2  # in new units, valued at the fair price
+    TRANSFER = 3  # the cost of moving cash between accounts
+    MARGIN_LOST = 4  # what the backstop keeps
+    BAD_DEBT = 5  # borne by the venue, positive
+
+
+class Event(IntEnum):
+    """What an event row is."""
+
+    LIQUIDATION = 0
+    BACKSTOP = 1
+    BAD_DEBT = 2
+    TRIMMED = 3  # margin or cash allowed less than the target
+    REENTRY_REFUSED = 4  # a target after a liquidation, `after_liquidation = "stop"`
+    TRANSFER_SENT = 5
+    TRANSFER_ARRIVED = 6
+    TRANSFER_REFUSED = 7
+    FUNDING_MISSING = 8  # a settlement was due on a position and none is recorded: ends the run
+    BAD_TARGET = 9  # an infinite target, or a negative one for a token: ends the run
+
+
+# --------------------------------------------------------------------------- the market
+
+
+class Tape(NamedTuple):
+    """What happened, hour by hour; row ``t`` holds what is known at ``time_ns[t]``."""
+
+    time_ns: IT  # hour boundary, UTC
+    era: IT  # row of Terms in force
+    external_px: FTX  # X = M where perpkit forms the prices, else 0
+    by_formula: BTY  # Y = M where the formula may set a rate, else 0: True where it must
+    impact_bid_px: FTM
+    impact_ask_px: FTM
+    mid_px: FTM  # the book's mid; NaN where not recorded
+    oracle_px: FTM  # carried over gaps, see stale
+    mark_px: FTM
+    high_px: FTM  # H of the margin test: max(mark_high?, mark[t-1], mark[t])
+    low_px: FTM  # L likewise
+    premium: FTM  # average over (t-1, t], 8-hour units
+    funding: FTM  # rate settled at t, per interval; NaN where nothing settled
+    funding_total: FTM  # running sum of settled rates
+    due: BTM  # a settlement is due at t
+    volume_usd: FTM  # 24 h notional volume
+    stale: BTM  # the perp's price is carried or absent: no fill
+    bound: BTM  # the oracle step limit held the oracle away from external_px
+    bid_px: FTK
+    ask_px: FTK
+    nav_px: FTK
+    multiplier: FTK  # underlying units per token in force
+    apr: FTK  # simple rate paid in new units; NaN or 0 for none
+    token_stale: BTK  # the quote is carried or absent
+    quoted: BTK  # the issuer's session is open and the token is not halted
+    live: BTK  # quoted, not stale, narrow enough and recently changed: a price one can trade at
+    fair_px: FTK
+    phase: CTU
+    hours_to_reopen: FTU  # to the next external price, 0 while there is one
+    hours_to_cash_open: FTU  # to the next cash open, 0 in the cash session
+    action_row: IN  # ascending
+    action_token: IN
+    action_usd: FN  # cash dividend a token pays, net of withholding
+
+
+# One record a perp and era of the terms; unknown is NaN and is refused before the run.
+TERM = _record(
+    ("interest_8h", "f8"),
+    ("clamp_8h", "f8"),
+    ("cap_1h", "f8"),  # bound of |rate| per settlement
+    ("funding_multiplier", "f8"),
+    ("interval_hours", "f8"),
+    ("two_sided", "f8"),  # premium: 1 impact mid, 0 one-sided impact difference
+    ("step_frac", "f8"),
+    ("updates_per_hour", "f8"),
+    ("step_on_mark", "f8"),  # base of the oracle's step limit: 1 the last mark, 0 the last oracle
+    ("initial_frac", "f8"),  # 1 / leverage
+    ("maintenance_frac", "f8"),
+    ("backstop_frac", "f8"),  # share of maintenance at which the venue takes over; NaN: it does not
+    ("fee_frac", "f8"),
+    ("cost_frac", "f8"),  # half-spread and impact of a fill against its reference price
+    ("lots_per_unit", "f8"),
+    ("min_order_usd", "f8"),
+)
+Terms = Annotated[Records, Axes(TERM, ("E", "M"))]
+TermsNow = Annotated[Records, Axes(TERM, ("M",))]
+
+
+# --------------------------------------------------------------------------- the book
+
+
+class Perps(NamedTuple):
+    """State of each perp."""
+
+    position: FM  # units, short negative
+    entry_px: FM  # average of the open position, 0 when flat
+    mark_px: FM  # of the hour being played
+    liquidation_px: FM  # NaN without a position or where no price liquidates
+    target: FM  # standing target, NaN for none
+    decided: IM  # row at which the target was set
+    account: IM
+    token: IM  # the paired token, -1 for none
+    barred: BM  # re-entry refused after a liquidation
+    trimmed: BM  # the standing target was cut and said so
+    order: FM  # what this hour's fills may still do, signed units
+    order_px: FM  # and the price they are done at
+    start_px: FM  # the margin test's path: the last mark,
+    worst_px: FM  # the hour's extreme against the position,
+    filled_px: FM  # and that extreme worse by half-spread and impact
+
+
+class Tokens(NamedTuple):
+    """State of each token."""
+
+    units: FK
+    fair_px: FK  # of the hour being played
+    target: FK
+    decided: IK
+    account: IK
+    perp: IK  # the perp it is paired with, -1 for none
+    half_spread_frac: FK  # added where bid = ask
+    fee_frac: FK
+    min_order_usd: FK
+    trimmed: BK
+    order: FK
+    order_px: FK
+
+
+class Accounts(NamedTuple):
+    """State of each account; account 0 is the custody wallet."""
+
+    cash_usd: FA
+    is_margin: BA
+    value_usd: FA  # margin value at mark
+    initial_usd: FA
+    maintenance_usd: FA
+    transfer_refused: BA
+
+
+class Pending(NamedTuple):
+    """Cash under way to each account."""
+
+    usd: FA
+    due_row: IA  # row at which it arrives; -1 for none
+
+
+class Book(NamedTuple):
+    """The whole state of the account side; all of it survives between chunks of rows."""
+
+    perps: Perps
+    tokens: Tokens
+    accounts: Accounts
+    pending: Pending
+
+
+FILL = _record(
+    ("row", "i8"),
+    ("decided", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("reason", "i8"),
+    ("size", "f8"),  # signed units
+    ("px", "f8"),
+    ("value_px", "f8"),  # mark or fair price the position is valued at in that row
+    ("fee_usd", "f8"),
+)
+PAYMENT = _record(
+    ("row", "i8"),
+    ("flow", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("quantity", "f8"),  # funding: position; dividend: units; yield: new units
+    ("rate", "f8"),  # funding: settled rate; dividend: USD a unit; yield: rate of the hour
+    ("usd", "f8"),
+)
+EVENT = _record(
+    ("row", "i8"),
+    ("kind", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("usd", "f8"),
+)
+
+
+class Out(NamedTuple):
+    """Three buffers that the caller of the loop drains."""
+
+    fills: Annotated[Records, Axes(FILL, ("fills",))]
+    payments: Annotated[Records, Axes(PAYMENT, ("payments",))]
+    events: Annotated[Records, Axes(EVENT, ("events",))]
+    used: I3  # rows in use of each
+
+
+class Rows(NamedTuple):
+    """End-of-hour state: the least from which every cause can be formed."""
+
+    position: FTM
+    liquidation_px: FTM
+    units: FTK
+    cash_usd: FTA
+    transit_usd: FTA  # cash under way to the account
+    value_usd: FTA
+    initial_usd: FTA
+    maintenance_usd: FTA
+    equity_usd: FT
+
+
+class Ledger(NamedTuple):
+    """Everything the book loop writes for others."""
+
+    rows: Rows
+    out: Out
+
+
+class Settings(NamedTuple):
+    """The run's choices as the loops read them; flags are 0 or 1."""
+
+    fill_delay_hours: int
+    pair_together: int
+    trade_frozen_quotes: int
+    stop_after_liquidation: int
+    liquidate_at_trigger: int
+    transfer_hours: int
+    transfer_cost_usd: float
+    topup_at_ratio: float  # margin ratio that asks for cash; inf: never
+    topup_to_ratio: float
+    max_quote_spread_frac: float
+    max_frozen_hours: int
+
+
+# --------------------------------------------------------------------------- the strategy's view
+
+
+class Past(NamedTuple):
+    """What a strategy may read: rows up to now; row -1 is now."""
+
+    time_ns: IT
+    oracle_px: FTM
+    mark_px: FTM
+    premium: FTM
+    funding: FTM
+    funding_total: FTM
+    volume_usd: FTM
+    bid_px: FTK
+    ask_px: FTK
+    fair_px: FTK
+    nav_px: FTK
+    live: BTK
+    phase: CTU
+    hours_to_reopen: FTU
+    hours_to_cash_open: FTU
+
+
+PERP_VIEW = _record(
+    ("position", "f8"),
+    ("entry_px", "f8"),
+    ("mark_px", "f8"),
+    ("liquidation_px", "f8"),
+    ("lots_per_unit", "f8"),
+    ("account", "i8"),
+    ("token", "i8"),
+    ("underlying", "i8"),
+)
+TOKEN_VIEW = _record(
+    ("units", "f8"),
+    ("pledged", "f8"),
+    ("pending", "f8"),
+    ("fair_px", "f8"),
+    ("multiplier", "f8"),
+    ("account", "i8"),
+    ("underlying", "i8"),
+)
+ACCOUNT_VIEW = _record(
+    ("cash_usd", "f8"),
+    ("equity_usd", "f8"),
+    ("margin_ratio", "f8"),
+    ("free_usd", "f8"),
+)
+
+
+class View(NamedTuple):
+    """The ``book`` a strategy sees: a mirror, rewritten each hour and never read back."""
+
+    perps: Annotated[Records, Axes(PERP_VIEW, ("M",))]
+    tokens: Annotated[Records, Axes(TOKEN_VIEW, ("K",))]
+    accounts: Annotated[Records, Axes(ACCOUNT_VIEW, ("A",))]
+
+
+class Target(NamedTuple):
+    """Total units to hold, written by the strategy; NaN leaves the standing target."""
+
+    perps: FM
+    tokens: FK
+
+
+class Door(NamedTuple):
+    """What passes between the book loop and a strategy's entry, beside the past."""
+
+    mirror: View
+    target: Target
+    params: Annotated[NDArray[np.uint8], Axes("u1", ("params",))]  # one record, as bytes
+    memory: Annotated[NDArray[np.uint8], Axes("u1", ("memory",))]  # one record a perp, as bytes
+
+
+# --------------------------------------------------------------------------- layouts
+
+Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
+
+
+@cache
+def layout(cls: type[tuple[Any, ...]]) -> dict[str, Any]:
+    """Each field's :class:`Axes`, or its type where it is a scalar or another tuple."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {
+        name: get_args(hint)[1] if get_origin(hint) is Annotated else hint
+        for name, hint in hints.items()
+    }
+
+
+def blank(cls: type[Tuple], **sizes: int) -> Tuple:
+    """A tuple of zeroed arrays; structured ones are recarrays, so fields are attributes.
+
+    >>> blank(Target, M=2, K=1).perps
+    array([0., 0.])
+    """
+    made: dict[str, Any] = {}
+    for name, axes in layout(cls).items():
+        if not isinstance(axes, Axes):
+            made[name] = blank(axes, **sizes)
+            continue
+        array = np.zeros([sizes[a] for a in axes.names], np.dtype(axes.dtype))
+        made[name] = array.view(np.recarray) if array.dtype.names else array
+    return cls(**made)

@@ -1,0 +1,179 @@
+"""Step 5 of the hour: the margin test, liquidation and bad debt.
+
+Between the last mark and the hour's extreme all prices of an account are taken to move together in
+a straight line, longs to L and shorts to H (``own_worst``). Value and requirement are linear along
+it, so the point where they meet, and the price of each position there, is exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+from perpkit.arrays import (
+    F64,
+    Accounts,
+    Book,
+    Event,
+    Flow,
+    Out,
+    Perps,
+    Reason,
+    Settings,
+    Tape,
+    TermsNow,
+)
+from perpkit.book.fills import fill_perp
+from perpkit.book.write import write_event, write_payment
+from perpkit.rule import rule
+
+LIQUIDATION = int(Reason.LIQUIDATION)
+BACKSTOP = int(Reason.BACKSTOP)
+MARGIN_LOST = int(Flow.MARGIN_LOST)
+BAD_DEBT = int(Flow.BAD_DEBT)
+EVENT_LIQUIDATION = int(Event.LIQUIDATION)
+EVENT_BACKSTOP = int(Event.BACKSTOP)
+EVENT_BAD_DEBT = int(Event.BAD_DEBT)
+
+
+@rule
+def lay_paths(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
+    """Set each position's path through the hour; whether there is any position."""
+    some = False
+    for m in range(perps.position.shape[0]):
+        position = perps.position[m]
+        if position != 0.0:
+            some = True
+            worst = tape.high_px[t, m] if position < 0.0 else tape.low_px[t, m]
+            perps.start_px[m] = tape.mark_px[t - 1, m]
+            perps.worst_px[m] = worst
+            perps.filled_px[m] = worst * (1.0 - math.copysign(terms[m].cost_frac, position))
+    return some
+
+
+@rule
+def slack(
+    account: int, px: F64, share: float, terms: TermsNow, perps: Perps, accounts: Accounts
+) -> float:
+    """Margin value of an account less a share of its maintenance, both at the prices ``px``."""
+    usd = accounts.cash_usd[account]
+    for m in range(px.shape[0]):
+        position = perps.position[m]
+        if position != 0.0 and perps.account[m] == account:
+            usd += position * (px[m] - perps.entry_px[m])
+            usd -= share * abs(position) * px[m] * terms[m].maintenance_frac
+    return float(usd)
+
+
+@rule
+def crossing(start_usd: float, end_usd: float) -> float:
+    """Where the slack is zero on the way to a negative one: 0 at the start, 1 at the end."""
+    return start_usd / (start_usd - end_usd) if start_usd > 0.0 else 0.0
+
+
+@rule
+def backstop_share(account: int, terms: TermsNow, perps: Perps) -> float:
+    """Share of maintenance at which the venue takes the account over; NaN where it does not."""
+    share = 0.0
+    for m in range(perps.position.shape[0]):
+        if perps.position[m] != 0.0 and perps.account[m] == account:
+            own = terms[m].backstop_frac
+            share = own if math.isnan(own) or math.isnan(share) else max(share, own)
+    return share
+
+
+@rule
+def ending(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> tuple[int, float]:
+    """Reason and place of an account's end this hour: how far along the way to ``filled_px``.
+
+    Reason 0 (``Reason.TARGET``) when the account stands. Otherwise everything closes at the
+    extreme, unless the venue's backstop steps in on the way there.
+    """
+    if slack(account, perps.worst_px, 1.0, terms, perps, accounts) >= 0.0:
+        return 0, 0.0
+    share = backstop_share(account, terms, perps)
+    if not math.isnan(share):
+        filled = slack(account, perps.filled_px, share, terms, perps, accounts)
+        if filled < 0.0:
+            start = slack(account, perps.start_px, share, terms, perps, accounts)
+            return BACKSTOP, crossing(start, filled)
+    return LIQUIDATION, 1.0
+
+
+@rule
+def move_to_trigger(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
+    """The optimistic fill: everything closes where the requirement is first missed."""
+    start = slack(account, perps.start_px, 1.0, terms, perps, accounts)
+    worst = slack(account, perps.worst_px, 1.0, terms, perps, accounts)
+    along = crossing(start, worst)
+    for m in range(perps.position.shape[0]):
+        position = perps.position[m]
+        if position != 0.0 and perps.account[m] == account:
+            trigger = perps.start_px[m] + along * (perps.worst_px[m] - perps.start_px[m])
+            perps.filled_px[m] = trigger * (1.0 - math.copysign(terms[m].cost_frac, position))
+
+
+@rule
+def close_all(
+    plan: tuple[int, int, int, float], terms: TermsNow, perps: Perps, accounts: Accounts, out: Out
+) -> None:
+    """Close every position of an account and cancel its targets.
+
+    ``plan`` is row, account, reason, and how far along the way to ``filled_px``.
+    """
+    t, account, reason, along = plan
+    kind = EVENT_BACKSTOP if reason == BACKSTOP else EVENT_LIQUIDATION
+    for m in range(perps.position.shape[0]):
+        position = perps.position[m]
+        if position != 0.0 and perps.account[m] == account:
+            px = perps.start_px[m] + along * (perps.filled_px[m] - perps.start_px[m])
+            write_event(t, kind, m, account, abs(position) * px, out)
+            perps.decided[m] = t
+            fill_perp((t, m, -position, px, reason), terms[m], perps, accounts, out)
+            perps.target[m] = math.nan
+
+
+@rule
+def settle_account(t: int, account: int, reason: int, accounts: Accounts, out: Out) -> None:
+    """What a closed account is left with.
+
+    The backstop keeps what margin is left (Hyperliquid documentation, trading/liquidations); an
+    account below zero is set to zero and the venue bears the shortfall.
+    """
+    left = accounts.cash_usd[account]
+    if left < 0.0:
+        p = write_payment(t, BAD_DEBT, (-1, account), 0.0, 0.0, out)
+        out.payments[p].usd = -left
+        write_event(t, EVENT_BAD_DEBT, -1, account, -left, out)
+        accounts.cash_usd[account] = 0.0
+    elif reason == BACKSTOP and left > 0.0:
+        p = write_payment(t, MARGIN_LOST, (-1, account), 0.0, 0.0, out)
+        out.payments[p].usd = -left
+        accounts.cash_usd[account] = 0.0
+
+
+@rule
+def bar_reentry(account: int, perps: Perps) -> None:
+    """Refuse the coins of an account's positions from now on."""
+    for m in range(perps.position.shape[0]):
+        if perps.position[m] != 0.0 and perps.account[m] == account:
+            perps.barred[m] = True
+
+
+@rule
+def liquidate(
+    t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings
+) -> None:
+    """Test every account against the hour's extremes and close those that fail."""
+    if t == 0 or not lay_paths(t, tape, terms, book.perps):
+        return
+    for account in range(book.accounts.cash_usd.shape[0]):
+        reason, along = ending(account, terms, book.perps, book.accounts)
+        if reason == 0:
+            continue
+        if settings.liquidate_at_trigger == 1:
+            move_to_trigger(account, terms, book.perps, book.accounts)
+            reason, along = LIQUIDATION, 1.0
+        if settings.stop_after_liquidation == 1:
+            bar_reentry(account, book.perps)
+        close_all((t, account, reason, along), terms, book.perps, book.accounts, out)
+        settle_account(t, account, reason, book.accounts, out)

@@ -1,0 +1,96 @@
+"""The book loop: one of the two compiled loops, and the order of the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from numba import types
+
+from perpkit.arrays import (
+    TERM,
+    Axes,
+    Book,
+    Door,
+    Ledger,
+    Past,
+    Records,
+    Settings,
+    Tape,
+    Target,
+    View,
+)
+from perpkit.book.liquidation import liquidate
+from perpkit.book.margin import value_at
+from perpkit.book.orders import trade
+from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding
+from perpkit.book.record import look, past_until, write_row
+from perpkit.book.targets import adopt, forget
+from perpkit.book.treasury import deliver, top_up
+from perpkit.book.write import has_room
+from perpkit.rule import DECIDE, compile_cached, is_cached, numba_type, rule_sources
+
+Decide = Callable[[int, Past, View, Any, Any, Target], None]
+
+
+def run_hours(
+    decide: Decide,
+    tape: Tape,
+    terms: Records,
+    book: Book,
+    ledger: Ledger,
+    settings: Settings,
+    door: Door,
+    first: int,
+    last: int,
+) -> int:
+    """Play rows ``first <= t < last``; the first row not played, when a buffer has no more room."""
+    rows, out = ledger.rows, ledger.out
+    instruments = book.perps.order.shape[0] + book.tokens.order.shape[0]
+    for t in range(first, last):
+        if not has_room(out, instruments, book.accounts.cash_usd.shape[0]):
+            return t
+        now = terms[tape.era[t]]
+        value_at(t, tape, book)
+        pay_dividends(t, tape, book, out)  # 1 corporate actions
+        deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        accrue_yield(t, tape, book, out)  # 3 yield
+        pay_funding(t, tape, book, out)  # 4 funding
+        liquidate(t, tape, now, book, out, settings)  # 5 margin test
+        if settings.fill_delay_hours == 0:
+            look(t, tape, now, book, door.mirror)
+            forget(door.target)
+            decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
+            adopt(t, door.target, book.perps, book.tokens, out)
+        trade(t, tape, now, book, out, settings)  # 6 fills
+        look(t, tape, now, book, door.mirror)
+        top_up(t, book.accounts, book.pending, out, settings)  # 7 treasury
+        write_row(t, book, rows)  # 8 ledger
+        if settings.fill_delay_hours != 0:
+            forget(door.target)
+            decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
+            adopt(t, door.target, book.perps, book.tokens, out)  # 9 decision
+    return last
+
+
+def is_compiled() -> bool:
+    """Whether the compiled book loop is in the cache."""
+    return is_cached("book", rule_sources())
+
+
+@lru_cache(maxsize=1)
+def compiled() -> Callable[..., int]:
+    """The compiled book loop, from the cache where it is there; it serves every strategy."""
+    signature: Any = types.int64(
+        types.FunctionType(DECIDE),
+        numba_type(Tape),
+        numba_type(Axes(TERM, ("E", "M"))),
+        numba_type(Book),
+        numba_type(Ledger),
+        numba_type(Settings),
+        numba_type(Door),
+        types.int64,
+        types.int64,
+    )
+    return compile_cached(run_hours, signature, "book", rule_sources(), counted=False)

@@ -1,0 +1,275 @@
+"""Step 6 of the hour: from standing targets to fills.
+
+Order: sells and reductions, then token buys, then perp increases. What margin or cash does not
+allow is cut; with ``pair = "together"`` both legs of a hedge are cut to the smaller, and neither
+moves while the other cannot.
+"""
+
+from __future__ import annotations
+
+import math
+
+from perpkit.arrays import (
+    Accounts,
+    Book,
+    Event,
+    Out,
+    Perps,
+    Records,
+    Settings,
+    Tape,
+    TermsNow,
+    Tokens,
+)
+from perpkit.book.fills import fill_perp, fill_token, perp_px, token_px, whole_lots
+from perpkit.book.margin import assess
+from perpkit.book.write import write_event
+from perpkit.rule import rule
+
+TRIMMED = int(Event.TRIMMED)
+REENTRY_REFUSED = int(Event.REENTRY_REFUSED)
+
+
+# --------------------------------------------------------------------------- what is asked for
+
+
+@rule
+def ask_perps(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
+    """Orders of the perps: what their targets still ask for; whether there are any."""
+    some = False
+    for m in range(perps.target.shape[0]):
+        perps.order[m] = 0.0
+        gap = perps.target[m] - perps.position[m]
+        if gap != 0.0 and not math.isnan(gap):
+            term = terms[m]
+            size = whole_lots(gap, term.lots_per_unit)
+            px = perp_px(tape.mid_px[t, m], perps.mark_px[m], gap, term.cost_frac)
+            if abs(size) * px >= term.min_order_usd:
+                perps.order[m] = size
+                perps.order_px[m] = px
+                some = True
+    return some
+
+
+@rule
+def ask_tokens(t: int, tape: Tape, tokens: Tokens) -> bool:
+    """Orders of the tokens: what their targets still ask for; whether there are any."""
+    some = False
+    for k in range(tokens.target.shape[0]):
+        tokens.order[k] = 0.0
+        gap = tokens.target[k] - tokens.units[k]
+        if gap != 0.0 and not math.isnan(gap):
+            px = token_px(tape.bid_px[t, k], tape.ask_px[t, k], gap, tokens.half_spread_frac[k])
+            if abs(gap) * px >= tokens.min_order_usd[k]:
+                tokens.order[k] = gap
+                tokens.order_px[k] = px
+                some = True
+    return some
+
+
+# --------------------------------------------------------------------------- what can be traded
+
+
+@rule
+def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
+    """Whether the orders of a perp and its token are two legs that move together."""
+    k = perps.token[m]
+    return settings.pair_together == 1 and k >= 0 and perps.order[m] * tokens.order[k] < 0.0
+
+
+@rule
+def can_trade(t: int, k: int, tape: Tape, settings: Settings) -> bool:
+    """Whether a token can be traded: a live quote, or by choice any that is recorded."""
+    if tape.live[t, k]:
+        return True
+    frozen = tape.quoted[t, k] and not tape.token_stale[t, k]
+    return settings.trade_frozen_quotes == 1 and bool(frozen)
+
+
+@rule
+def drop_waiting(t: int, tape: Tape, book: Book, settings: Settings) -> None:
+    """Let orders wait that have no price this hour, and with them the other leg of a hedge."""
+    perps, tokens = book.perps, book.tokens
+    for m in range(perps.order.shape[0]):
+        waits = bool(tape.stale[t, m])
+        if is_hedge(m, perps, tokens, settings):
+            k = perps.token[m]
+            waits = waits or not can_trade(t, k, tape, settings)
+            if waits:
+                tokens.order[k] = 0.0
+        if waits:
+            perps.order[m] = 0.0
+    for k in range(tokens.order.shape[0]):
+        if tokens.order[k] != 0.0 and not can_trade(t, k, tape, settings):
+            tokens.order[k] = 0.0
+
+
+@rule
+def refuse_reentry(t: int, book: Book, out: Out, settings: Settings) -> None:
+    """After a liquidation only closing is left; the buy of its hedge is refused with it."""
+    perps, tokens = book.perps, book.tokens
+    for m in range(perps.order.shape[0]):
+        order, position = perps.order[m], perps.position[m]
+        closes = position * order < 0.0 and abs(order) <= abs(position)
+        if not perps.barred[m] or order == 0.0 or closes:
+            continue
+        k = perps.token[m]
+        if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
+            tokens.target[k] = math.nan
+            tokens.order[k] = 0.0
+        perps.order[m] = -position if position * order < 0.0 else 0.0
+        perps.target[m] = math.nan
+        write_event(t, REENTRY_REFUSED, m, perps.account[m], abs(order) * perps.order_px[m], out)
+
+
+# --------------------------------------------------------------------------- margin and cash
+
+
+@rule
+def unit_need_usd(order: float, px: float, mark_px: float, term: Records) -> float:
+    """Margin that one more unit of a perp order takes, USD.
+
+    Its initial margin, its fee, and what it loses against the mark at once.
+    """
+    loses = max(math.copysign(1.0, order) * (px - mark_px), 0.0)
+    return float(mark_px * term.initial_frac + loses + px * term.fee_frac)
+
+
+@rule
+def cut_perp(order: float, px: float, free_usd: float, need_usd: float, term: Records) -> float:
+    """A perp order cut to free margin, in whole lots; 0 below the minimum order."""
+    size = order
+    if abs(order) * need_usd > free_usd:
+        allowed = max(free_usd, 0.0) / need_usd
+        size = whole_lots(math.copysign(allowed, order), term.lots_per_unit)
+    return size if abs(size) * px >= term.min_order_usd else 0.0
+
+
+@rule
+def cut_token(order: float, px: float, cash_usd: float, fee_frac: float, least_usd: float) -> float:
+    """A token buy cut to cash; 0 below the minimum order."""
+    size = order
+    if order * px * (1.0 + fee_frac) > cash_usd:
+        size = max(cash_usd, 0.0) / (px * (1.0 + fee_frac))
+    return size if size * px >= least_usd else 0.0
+
+
+@rule
+def trim_hedge(m: int, need_usd: float, term: Records, book: Book) -> float:
+    """Cut both legs of a hedge to the smaller, in whole lots of the perp; the share left."""
+    perps, tokens = book.perps, book.tokens
+    k = perps.token[m]
+    perp, token = perps.order[m], tokens.order[k]
+    px, token_at = perps.order_px[m], tokens.order_px[k]
+    a = perps.account[m]
+    free = book.accounts.value_usd[a] - book.accounts.initial_usd[a]
+    cash = book.accounts.value_usd[tokens.account[k]]
+    size = cut_perp(perp, px, free, need_usd, term)
+    units = cut_token(token, token_at, cash, tokens.fee_frac[k], tokens.min_order_usd[k])
+    share = min(size / perp, units / token)
+    if share < 1.0:
+        size = whole_lots(perp * share, term.lots_per_unit)
+        share = size / perp
+        enough = abs(size) * px >= term.min_order_usd
+        if not enough or token * share * token_at < tokens.min_order_usd[k]:
+            size, share = 0.0, 0.0
+        perps.order[m] = size
+        tokens.order[k] = token * share
+    return float(share)
+
+
+@rule
+def trim_perps(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+    """Cut perp increases, and with them their hedges, in the order of the instruments."""
+    perps, tokens, accounts = book.perps, book.tokens, book.accounts
+    for m in range(perps.order.shape[0]):
+        order = perps.order[m]
+        if order == 0.0:
+            continue
+        a, k = perps.account[m], perps.token[m]
+        need = unit_need_usd(order, perps.order_px[m], perps.mark_px[m], terms[m])
+        if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
+            share = trim_hedge(m, need, terms[m], book)
+            cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.fee_frac[k])
+            accounts.value_usd[tokens.account[k]] -= cost
+        else:
+            free = accounts.value_usd[a] - accounts.initial_usd[a]
+            perps.order[m] = cut_perp(order, perps.order_px[m], free, need, terms[m])
+            share = perps.order[m] / order
+        accounts.value_usd[a] -= abs(perps.order[m]) * need
+        if share < 1.0 and not perps.trimmed[m]:
+            perps.trimmed[m] = True
+            write_event(t, TRIMMED, m, a, share, out)
+
+
+@rule
+def trim_tokens(t: int, book: Book, out: Out, settings: Settings) -> None:
+    """Cut token buys that are no leg of a hedge to the cash that is left."""
+    perps, tokens, accounts = book.perps, book.tokens, book.accounts
+    for k in range(tokens.order.shape[0]):
+        order = tokens.order[k]
+        m = tokens.perp[k]
+        hedge = m >= 0 and perps.token[m] == k and is_hedge(m, perps, tokens, settings)
+        if order <= 0.0 or hedge:
+            continue
+        a = tokens.account[k]
+        px, fee = tokens.order_px[k], tokens.fee_frac[k]
+        size = cut_token(order, px, accounts.value_usd[a], fee, tokens.min_order_usd[k])
+        tokens.order[k] = size
+        accounts.value_usd[a] -= size * px * (1.0 + fee)
+        if size < order and not tokens.trimmed[k]:
+            tokens.trimmed[k] = True
+            write_event(t, TRIMMED, perps.order.shape[0] + k, a, size / order, out)
+
+
+# --------------------------------------------------------------------------- fills
+
+
+@rule
+def trade_tokens(
+    t: int, perps: int, sign: float, tokens: Tokens, accounts: Accounts, out: Out
+) -> None:
+    """Fill the token orders of one sign; ``perps`` is how many instruments come before them."""
+    for k in range(tokens.order.shape[0]):
+        if tokens.order[k] * sign > 0.0:
+            fill_token(t, (perps + k, k), tokens, accounts, out)
+
+
+@rule
+def reduce_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, out: Out) -> None:
+    """Fill the part of each order that reduces; what is left of it then only increases."""
+    for m in range(perps.order.shape[0]):
+        order, position = perps.order[m], perps.position[m]
+        if order * position < 0.0:
+            size = math.copysign(min(abs(order), abs(position)), order)
+            perps.order[m] = whole_lots(order - size, terms[m].lots_per_unit)
+            fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
+
+
+@rule
+def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, out: Out) -> None:
+    """Fill what is left of each order."""
+    for m in range(perps.order.shape[0]):
+        size = perps.order[m]
+        if size != 0.0:
+            fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
+
+
+@rule
+def trade(t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+    """Fill the standing targets at the prices of row ``t``."""
+    perps, tokens, accounts = book.perps, book.tokens, book.accounts
+    some_perp = ask_perps(t, tape, terms, perps)
+    some_token = ask_tokens(t, tape, tokens)
+    if not (some_perp or some_token):
+        return
+    refuse_reentry(t, book, out, settings)
+    drop_waiting(t, tape, book, settings)
+    count = perps.order.shape[0]
+    trade_tokens(t, count, -1.0, tokens, accounts, out)
+    reduce_perps(t, terms, perps, accounts, out)
+    assess(terms, perps, accounts)
+    trim_perps(t, terms, book, out, settings)
+    trim_tokens(t, book, out, settings)
+    trade_tokens(t, count, 1.0, tokens, accounts, out)
+    increase_perps(t, terms, perps, accounts, out)

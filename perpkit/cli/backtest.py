@@ -1,0 +1,65 @@
+"""``perpkit backtest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def backtest(
+    strategy: Annotated[str, typer.Argument(help="Strategy: a name, or the path of a file.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Dataset folder. [default: the shipped demo]")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Run file (TOML).")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy parameter or a run setting."),
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First hour, UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last hour, UTC.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result folder. [default: runs/STRATEGY-DATASET]")
+    ] = None,
+    capital: Annotated[float | None, typer.Option(help="USD at the start.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print summary.json and nothing else.")
+    ] = False,
+    pure_python: Annotated[
+        bool, typer.Option("--pure-python", help="Run uncompiled: slow, same numbers.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Play a strategy over a dataset and write the result folder."""
+    from perpkit.cli.console import stages
+    from perpkit.config import apply_settings, check_config, read_config
+    from perpkit.export import as_json as to_json
+    from perpkit.export import check_writable
+    from perpkit.run import check_names, demo, run
+    from perpkit.strategy.load import load
+
+    loaded = load(strategy)
+    check_names(loaded)
+    made = apply_settings(
+        read_config(config) if config is not None else {},
+        settings or [],
+        [p.name for p in loaded.parameters],
+    )
+    options: dict[str, Any] = {"data": data, "start": start, "end": end, "capital": capital}
+    made.update({name: value for name, value in options.items() if value is not None})
+    checked = check_config(made, "the run" if config is None else str(config))
+    dataset = checked.data or demo()
+    folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
+    check_writable(folder)
+    with stages() as (stage, progress):
+        result = run(loaded, checked, pure_python, progress, stage)
+        stage("writing")
+        result.save(folder)
+    if as_json:
+        print(to_json(result.to_dict()), end="")
+        return
+    from perpkit.report.terminal import print_summary
+
+    print_summary(result, folder)

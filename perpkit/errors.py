@@ -1,0 +1,54 @@
+"""The errors perpkit raises on purpose.
+
+PerpkitError          exit 1: never raised itself
+├── RequestError      exit 2: the command, the run file or a setting is wrong
+├── DataError         exit 3: the data or the rulebook is wrong, or lacks something
+└── StrategyError     exit 4: the strategy file or what it asks for is wrong
+
+Each message is one sentence that says what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class PerpkitError(Exception):
+    """Root of every error perpkit raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RequestError(PerpkitError):
+    """The request cannot be carried out as it was made."""
+
+    exit_code = 2
+
+
+class DataError(PerpkitError):
+    """The data or the rulebook is wrong, or lacks something the run needs."""
+
+    exit_code = 3
+
+
+class StrategyError(PerpkitError):
+    """The strategy cannot be loaded, or asked for something impossible."""
+
+    exit_code = 4
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The tail of a message about an unknown name: what was meant, or what there is.
+
+    >>> nearest("enter_arp", ["enter_apr", "exit_apr"])
+    'did you mean enter_apr?'
+    >>> nearest("zzz", ["enter_apr", "exit_apr"])
+    'there is enter_apr, exit_apr'
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"there is {', '.join(names)}" if names else "there is none"

@@ -1,0 +1,117 @@
+"""The result folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from perpkit.errors import RequestError
+
+SCHEMA = 1
+MARK = "manifest.json"  # a folder that holds it is a result and may be replaced by one
+
+
+class Files(NamedTuple):
+    """What a result folder holds."""
+
+    frames: dict[str, pl.DataFrame]
+    summary: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def check_writable(out: Path) -> None:
+    """Refuse, before any work is done, a folder that a result cannot be written to.
+
+    Raises
+    ------
+    RequestError
+        Saying why.
+    """
+    if out.exists():
+        if not out.is_dir():
+            raise RequestError(f"--out {out}: is a file; name a folder")
+        if any(out.iterdir()) and not (out / MARK).is_file():
+            raise RequestError(f"--out {out}: holds files that are not a result; name a new folder")
+    parent = out.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    probe = parent / f".perpkit-probe-{os.getpid()}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as e:
+        raise RequestError(
+            f"--out {out}: {parent} cannot be written to ({e.strerror}); name another folder"
+        ) from e
+
+
+def save(files: Files, out: Path) -> Path:
+    """Write a result beside its place and rename it there, so that no half of one is ever seen.
+
+    Raises
+    ------
+    RequestError
+        If the folder cannot be written, or holds something that is not a result.
+    """
+    check_writable(out)
+    part = out.with_name(f".{out.name}.part-{os.getpid()}")
+    try:
+        part.mkdir(parents=True)
+        _write(files, part)
+        _put(part, out)
+    except OSError as e:
+        raise RequestError(f"--out {out}: cannot be written ({e.strerror or e})") from e
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return out
+
+
+def _write(files: Files, folder: Path) -> None:
+    for name, frame in files.frames.items():
+        frame.write_parquet(
+            folder / f"{name}.parquet",
+            compression="zstd",
+            compression_level=1,
+            metadata={"perpkit.schema": str(SCHEMA), "perpkit.frame": name},
+        )
+    (folder / "summary.json").write_text(as_json(files.summary), encoding="utf-8")
+    (folder / MARK).write_text(as_json(files.manifest), encoding="utf-8")
+
+
+def _put(part: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    try:
+        part.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def as_json(value: Any) -> str:
+    """JSON with infinities as the words "inf" and "-inf", which JSON numbers cannot say."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def read_frame(folder: Path, name: str) -> pl.DataFrame:
+    """One frame of a saved result."""
+    return pl.read_parquet(folder / f"{name}.parquet")

@@ -1,0 +1,209 @@
+"""One run of the book over a formed market, in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perpkit.arrays import (
+    Book,
+    Door,
+    Event,
+    Ledger,
+    Out,
+    Past,
+    Rows,
+    Target,
+    Tokens,
+    View,
+    blank,
+)
+from perpkit.book.loop import compiled, run_hours
+from perpkit.book.record import past_until
+from perpkit.config import RunConfig
+from perpkit.errors import DataError, PerpkitError, StrategyError
+from perpkit.strategy.door import Plan, compiled_entry, plain_entry, plan_of
+from perpkit.strategy.load import Strategy
+from perpkit.strategy.params import params_record
+from perpkit.tape import Market, settings_of
+from perpkit.units import stamp
+
+Progress = Callable[[int, int], None]  # rows played, rows in all
+
+
+class Played(NamedTuple):
+    """What the book loop left behind."""
+
+    rows: Rows
+    fills: Any  # records of arrays.FILL
+    payments: Any  # records of arrays.PAYMENT
+    events: Any  # records of arrays.EVENT
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything a run's loop reads and writes; the caller of the loop owns it."""
+
+    market: Market
+    book: Book
+    ledger: Ledger
+    door: Door
+
+
+def set_up(market: Market, config: RunConfig, params: Any, memory: np.dtype[Any]) -> Stage:
+    """The state before the first hour.
+
+    Parameters
+    ----------
+    params : the strategy's parameters, or its plan, as bytes
+    memory : record layout of the strategy's memory
+    """
+    names = market.names
+    coins, tokens, accounts = len(names.coins), len(names.tokens), len(names.accounts)
+    hours = len(market.tape.time_ns)
+    book = blank(Book, M=coins, K=tokens, A=accounts)._replace(tokens=_fresh(market))
+    book.perps.target[:] = np.nan
+    book.perps.liquidation_px[:] = np.nan
+    book.perps.account[:] = names.perp_account
+    book.perps.token[:] = names.perp_token
+    book.accounts.is_margin[1:] = True
+    book.accounts.cash_usd[0] = config.capital * (1.0 - config.margin_share)
+    book.accounts.cash_usd[1:] = config.capital * config.margin_share / (accounts - 1)
+    book.pending.due_row[:] = -1
+    instruments = coins + tokens
+    rows = blank(Rows, T=hours, M=coins, K=tokens, A=accounts)
+    out = blank(
+        Out,
+        fills=max(8_192, 3 * instruments),
+        payments=max(65_536, 3 * (instruments + accounts)),
+        events=max(8_192, 4 * (instruments + accounts)),
+        three=3,
+    )
+    view = blank(View, M=coins, K=tokens, A=accounts)
+    view.perps.account[:] = names.perp_account
+    view.perps.token[:] = names.perp_token
+    view.perps.underlying[:] = names.perp_underlying
+    view.tokens.underlying[:] = names.token_underlying
+    target = blank(Target, M=coins, K=tokens)
+    door = Door(view, target, params, np.zeros(coins, memory).view(np.uint8))
+    return Stage(market, book, Ledger(rows, out), door)
+
+
+def _fresh(market: Market) -> Tokens:
+    """The run's own copy of the tokens' state; the market's is shared by every run."""
+    tokens = market.tokens._replace(**{n: x.copy() for n, x in market.tokens._asdict().items()})
+    tokens.target[:] = np.nan
+    return tokens
+
+
+def play(
+    market: Market,
+    config: RunConfig,
+    strategy: Strategy,
+    values: Mapping[str, Any],
+    *,
+    pure_python: bool = False,
+    progress: Progress | None = None,
+) -> Played:
+    """Play a strategy over a market.
+
+    Parameters
+    ----------
+    values : the strategy's parameters, bound
+    pure_python : run loop and strategy uncompiled; the numbers are the same
+    progress : called after each chunk
+
+    Raises
+    ------
+    StrategyError
+        If the strategy cannot be compiled, raises, or asks for what cannot be.
+    DataError
+        If a settlement is due on a position and its rate is not known.
+    """
+    if strategy.decide is None:
+        params: Any = plan_of(strategy, _plan(market), dict(values)).reshape(-1).view(np.uint8)
+    else:
+        params = params_record(strategy.parameters, values)
+    stage = set_up(market, config, params, strategy.memory)
+    entry = plain_entry(strategy) if pure_python else compiled_entry(strategy)
+    loop: Callable[..., int] = run_hours if pure_python else compiled()
+    hours = len(market.tape.time_ns)
+    kept: list[list[Any]] = [[], [], []]
+    settings = settings_of(config)
+    row = 0
+    while row < hours:
+        last = min(row + config.chunk_rows, hours)
+        row = _step(stage, strategy, loop, (entry, settings, row, last))
+        _refuse_events(stage, strategy)
+        out = stage.ledger.out
+        for n, buffer in enumerate((out.fills, out.payments, out.events)):
+            kept[n].append(np.asarray(buffer[: out.used[n]]).copy())
+        out.used[:] = 0
+        if progress is not None:
+            progress(row, hours)
+    fills, payments, events = (np.concatenate(x) for x in kept)
+    return Played(stage.ledger.rows, fills, payments, events)
+
+
+def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any) -> int:
+    entry, settings, first, last = call
+    market = stage.market
+    try:
+        with np.errstate(all="ignore"):
+            return int(
+                loop(
+                    entry,
+                    market.tape,
+                    market.terms,
+                    stage.book,
+                    stage.ledger,
+                    settings,
+                    stage.door,
+                    first,
+                    last,
+                )
+            )
+    except PerpkitError:
+        raise
+    except Exception as e:
+        raise StrategyError(
+            f"{strategy.file.name}{_line(e, strategy)}: decide raised {type(e).__name__}: {e}; "
+            "--pure-python names the line"
+        ) from e
+
+
+def _line(error: Exception, strategy: Strategy) -> str:
+    line, trace = "", error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(strategy.file):
+            line = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def _refuse_events(stage: Stage, strategy: Strategy) -> None:
+    """End the run on an event that no number could follow from."""
+    market = stage.market
+    out = stage.ledger.out
+    for event in out.events[: out.used[2]]:
+        name = market.names.name(int(event["instrument"]))
+        when = stamp(int(market.tape.time_ns[event["row"]]))
+        if event["kind"] == Event.FUNDING_MISSING:
+            raise DataError(
+                f"{market.dataset.folder.name}: funding of {name} is not recorded at {when}, "
+                "where it settles on a position; add the row, or set funding=formula"
+            )
+        if event["kind"] == Event.BAD_TARGET:
+            raise StrategyError(
+                f"{strategy.file.name}: target of {name} was {float(event['usd'])} at {when}; a "
+                "target is a finite number of units, and a token's is not negative"
+            )
+
+
+def _plan(market: Market) -> Plan:
+    names = market.names
+    past: Past = past_until(market.tape, len(market.tape.time_ns) - 1)
+    return Plan(past, names.coins, names.tokens, tuple(int(k) for k in names.perp_token))

@@ -1,0 +1,214 @@
+"""A backtest from end to end: dataset, market, strategy, book, ledger, metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from perpkit.assumptions import Assumption, assumptions, warnings
+from perpkit.config import RunConfig, check_config
+from perpkit.dataset import Dataset, read_dataset
+from perpkit.errors import RequestError, StrategyError
+from perpkit.export import SCHEMA, Files, save
+from perpkit.ledger import frames as ledger_frames
+from perpkit.manifest import manifest
+from perpkit.metrics import METRICS, Context, summarise
+from perpkit.play import Progress, play
+from perpkit.shipped import shipped_folder
+from perpkit.strategy.load import Strategy, load
+from perpkit.strategy.params import bind
+from perpkit.tape import Market, form
+from perpkit.units import to_ns
+
+Stage = Callable[[str], None]  # told the name of each phase as it begins
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a backtest found."""
+
+    strategy: str
+    frames: dict[str, pl.DataFrame]
+    summary: dict[str, float | int | str | None]  # every metric of perpkit.metrics.METRICS
+    facts: dict[str, float | int | None]  # what the forming of the market has to say
+    assumptions: tuple[Assumption, ...]
+    warnings: tuple[str, ...]
+    manifest: dict[str, Any]
+
+    def save(self, out: Path | str) -> Path:
+        """Write the result folder; it appears whole or not at all.
+
+        Raises
+        ------
+        RequestError
+            If the folder cannot be written, or holds something that is not a result.
+        """
+        return save(Files(self.frames, self.to_dict(), self.manifest), Path(out))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Content of ``summary.json``: every metric with its unit, and what the market said."""
+        return {
+            "schema": SCHEMA,
+            "strategy": self.strategy,
+            "metrics": {
+                m.name: {"value": self.summary[m.name], "unit": m.unit, "group": m.group}
+                for m in METRICS
+            },
+            "market": self.facts,
+            "warnings": list(self.warnings),
+        }
+
+
+def demo() -> Path:
+    """The shipped dataset."""
+    return shipped_folder("data") / "demo"
+
+
+def check_names(strategy: Strategy) -> None:
+    """Refuse a parameter that has the name of a setting of the run.
+
+    Raises
+    ------
+    StrategyError
+        Naming the parameter.
+    """
+    for parameter in strategy.parameters:
+        if parameter.name in RunConfig.model_fields:
+            raise StrategyError(
+                f"{strategy.file.name}: Params.{parameter.name} is also a setting of the run; "
+                "rename the parameter"
+            )
+
+
+def open_dataset(config: RunConfig) -> Dataset:
+    """The dataset of a run, cut to its span."""
+    start = None if config.start is None else to_ns(config.start)
+    end = None if config.end is None else to_ns(config.end)
+    if start is not None and end is not None and start >= end:
+        raise RequestError("start is not before end; swap --from and --to")
+    return read_dataset(config.data or demo(), start, end)
+
+
+def backtest(
+    strategy: str | Path,
+    data: str | Path | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    pure_python: bool = False,
+    progress: Progress | None = None,
+    stage: Stage | None = None,
+) -> Result:
+    """Play a strategy over a dataset.
+
+    Parameters
+    ----------
+    strategy : path of a strategy file, or the name of one
+    data : dataset folder; none: the shipped demo
+    params : the strategy's parameters, those not given at their defaults
+    config : settings of the run, see :class:`perpkit.config.RunConfig`
+    pure_python : run everything uncompiled; the numbers are the same
+    progress : called with rows played and rows in all
+    stage : called with the name of each phase as it begins
+
+    Raises
+    ------
+    RequestError, DataError, StrategyError
+        With one sentence that says what to do.
+
+    Examples
+    --------
+    >>> backtest("funding_carry").summary["net_apr"]  # doctest: +SKIP
+    """
+    loaded = load(str(strategy))
+    check_names(loaded)
+    settings = dict(config or {})
+    settings["params"] = {**settings.get("params", {}), **(params or {})}
+    if data is not None:
+        settings["data"] = Path(data)
+    return run(loaded, check_config(settings), pure_python, progress, stage)
+
+
+def run(
+    strategy: Strategy,
+    config: RunConfig,
+    pure_python: bool = False,
+    progress: Progress | None = None,
+    stage: Stage | None = None,
+) -> Result:
+    """Play a loaded strategy with checked settings; errors as in :func:`backtest`."""
+    timings: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        if stage is not None:
+            stage(name)
+        begun = time.perf_counter()
+        yield
+        timings[name] = time.perf_counter() - begun
+
+    values = bind(strategy.parameters, config.params, strategy.name)
+    with timed("reading data"):
+        dataset = open_dataset(config)
+    with timed("forming the market"):
+        end = None if config.end is None else to_ns(config.end)
+        market = form(dataset, config, end_ns=end, pure_python=pure_python)
+    with timed("playing the hours"):
+        played = play(market, config, strategy, values, pure_python=pure_python, progress=progress)
+    with timed("ledger and metrics"):
+        frames = ledger_frames(market, played, strategy.name)
+        summary = summarise(frames, context(market, config))
+    assumed = assumptions(market, config)
+    told = warnings(market, config, frames)
+    return Result(
+        strategy.name,
+        frames,
+        summary,
+        market.facts,
+        assumed,
+        told,
+        manifest(strategy, values, config, market, (assumed, told, timings)),
+    )
+
+
+def context(market: Market, config: RunConfig) -> Context:
+    """What the metrics need beside the frames."""
+    tape, names = market.tape, market.names
+    rows, coins = np.nonzero(~np.isnan(tape.funding))
+    time_ms = tape.time_ns // 1_000_000
+    available = pl.DataFrame(
+        {
+            "time": time_ms[rows],
+            "coin": np.array(names.coins)[coins],
+            "funding": tape.funding[rows, coins],
+            "oracle_px": tape.oracle_px[rows, coins],
+        }
+    ).with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC")))
+    phase = pl.DataFrame(
+        {
+            "time": np.tile(time_ms, len(names.underlyings)),
+            "underlying": np.repeat(names.underlyings, len(time_ms)),
+            "phase": tape.phase.T.reshape(-1),
+        }
+    ).with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC")))
+    perps, tokens = market.dataset.perps_meta, market.dataset.tokens_meta
+    return Context(
+        config.capital,
+        config.risk_free_apr,
+        names.coins,
+        names.tokens,
+        available,
+        phase,
+        {c: perps[c].underlying for c in names.coins}
+        | {k: tokens[k].underlying for k in names.tokens},
+    )
+
+
+__all__ = ["Result", "backtest", "check_names", "demo", "open_dataset", "run"]

@@ -1,0 +1,193 @@
+"""Finding and loading a strategy file."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from perpkit.errors import StrategyError, nearest
+from perpkit.rule import digest
+from perpkit.shipped import shipped_folder, user_folder
+from perpkit.strategy.params import Parameter, memory_dtype, parameters
+
+GROUP = "perpkit.strategies"
+DECIDE_ARGUMENTS = 6
+# Names that a numpy record already has: a field of that name could not be reached.
+_RESERVED = frozenset(dir(np.recarray))
+_helpers: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A loaded strategy file."""
+
+    name: str
+    file: Path
+    doc: str
+    parameters: tuple[Parameter, ...]
+    memory: np.dtype[Any]
+    decide: Callable[..., None] | None
+    targets: Callable[..., Any] | None
+    sources: tuple[Path, ...]  # the file and what it imports of its own
+
+    @property
+    def digest(self) -> str:
+        """Digest of the file, its own imports and the interpreter."""
+        return digest(self.sources)
+
+
+def places() -> dict[str, Path]:
+    """Strategy files that run by name: shipped, in the user's folder, and installed."""
+    found: dict[str, Path] = {}
+    for folder in (shipped_folder("strategies"), user_folder() / "strategies"):
+        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+            if not file.name.startswith("_"):
+                found.setdefault(file.stem, file)
+    for point in entry_points(group=GROUP):
+        spec = importlib.util.find_spec(point.module)
+        if spec is not None and spec.origin is not None:
+            found.setdefault(point.name, Path(spec.origin))
+    return found
+
+
+def find(what: str) -> Path:
+    """The file of a strategy given by path or by name.
+
+    Raises
+    ------
+    StrategyError
+        If there is no such file or name.
+    """
+    if what.endswith(".py") or "/" in what or "\\" in what:
+        file = Path(what)
+        if not file.is_file():
+            raise StrategyError(f"{what}: there is no such strategy file; check the path")
+        return file.resolve()
+    known = places()
+    if what not in known:
+        raise StrategyError(f"no strategy is called {what}: {nearest(what, known)}")
+    return known[what].resolve()
+
+
+def load(what: str) -> Strategy:
+    """Load a strategy by path, by name or by entry point.
+
+    Raises
+    ------
+    StrategyError
+        If the file cannot be found, does not import, or does not define what a strategy needs.
+    """
+    file = find(what)
+    module = _import(file)
+    where = file.name
+    decide, targets = getattr(module, "decide", None), getattr(module, "targets", None)
+    if (decide is None) == (targets is None):
+        raise StrategyError(
+            f"{where}: a strategy defines either decide(t, past, book, p, mine, target) "
+            "or targets(tape); this file defines " + ("both" if decide else "neither")
+        )
+    if decide is not None:
+        _check_arguments(decide, where)
+    known = parameters(getattr(module, "Params", None), where)
+    memory = memory_dtype(getattr(module, "Memory", None), where)
+    for name in [p.name for p in known] + [n for n in memory.names or () if n != "_"]:
+        if name in _RESERVED:
+            raise StrategyError(f"{where}: {name} is a word numpy keeps for itself; rename it")
+    sources = tuple(dict.fromkeys([file, *_own_imports(file, module)]))
+    doc = (module.__doc__ or "").strip().partition("\n")[0]
+    return Strategy(file.stem, file, doc, known, memory, decide, targets, sources)
+
+
+def _check_arguments(decide: Callable[..., None], where: str) -> None:
+    names = list(inspect.signature(decide).parameters)
+    if len(names) != DECIDE_ARGUMENTS:
+        raise StrategyError(
+            f"{where}:{decide.__code__.co_firstlineno}: decide takes "
+            f"(t, past, book, p, mine, target), this one takes ({', '.join(names)})"
+        )
+
+
+def _import(file: Path) -> ModuleType:
+    # Helpers of another strategy must not stand in for this one's of the same name.
+    for name in _helpers:
+        sys.modules.pop(name, None)
+    _helpers.clear()
+    before = set(sys.modules)
+    name = f"perpkit_strategy_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{file}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as e:
+        raise StrategyError(f"{e.filename}:{e.lineno}: {e.msg}") from e
+    except Exception as e:
+        line = _line_of(e, file)
+        raise StrategyError(f"{file.name}{line}: {type(e).__name__}: {e}") from e
+    finally:
+        sys.path.remove(str(file.parent))
+        _helpers.update(_beside(file.parent, set(sys.modules) - before))
+    return module
+
+
+def _line_of(error: Exception, file: Path) -> str:
+    line = ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def _beside(folder: Path, names: set[str]) -> Iterator[str]:
+    for name in names:
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin is not None and Path(origin).is_relative_to(folder):
+            yield name
+
+
+def _own_imports(file: Path, module: ModuleType) -> Iterator[Path]:
+    """Files that the strategy's numbers depend on, beside its own and perpkit's."""
+    seen = {file}
+    todo = [(file, module.__name__)]
+    while todo:
+        path, name = todo.pop()
+        for wanted in _imported_names(path, name):
+            origin = getattr(sys.modules.get(wanted), "__file__", None)
+            if origin is None or _is_ground(wanted):
+                continue
+            source = Path(origin)
+            if source.suffix == ".py" and source not in seen:
+                seen.add(source)
+                todo.append((source, wanted))
+                yield source
+
+
+def _is_ground(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names or top in {"perpkit", "numpy", "numba", "polars"}
+
+
+def _imported_names(path: Path, name: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = name.rpartition(".")[0] if node.level else ""
+            base = ".".join(p for p in (package, node.module or "") if p)
+            yield base
+            yield from (f"{base}.{a.name}" for a in node.names)

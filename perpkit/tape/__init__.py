@@ -1,0 +1,9 @@
+"""The tape: a dataset laid on the hourly clock, with what the market forms from it.
+
+Row ``t`` holds what is known at ``time_ns[t]``; targets decided at row ``t`` trade at ``t + 1``.
+"""
+
+from perpkit.tape.build import Market, form, settings_of
+from perpkit.tape.instruments import WALLET, Instruments
+
+__all__ = ["WALLET", "Instruments", "Market", "form", "settings_of"]

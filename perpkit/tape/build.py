@@ -1,0 +1,250 @@
+"""From a dataset and a run's choices to the arrays that the loops read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens, blank
+from perpkit.config import RunConfig
+from perpkit.dataset import Dataset
+from perpkit.errors import DataError
+from perpkit.market.loop import compiled, form_market
+from perpkit.rulebook import (
+    CoinTerms,
+    Resolved,
+    TermChoice,
+    load_issuer,
+    resolve_terms,
+)
+from perpkit.sessions import us_equity_hours
+from perpkit.tape.grid import lay, place
+from perpkit.tape.instruments import Instruments, choose
+from perpkit.tape.prices import Prices, lay_prices, span
+from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
+from perpkit.tape.settlements import lay_settlements, settlements
+from perpkit.units import HOUR_NS
+
+ALWAYS = frozenset(
+    {
+        "max_leverage",
+        "taker_frac",
+        "backstop_frac",
+        "sz_decimals",
+        "min_order_usd",
+        "interval_hours",
+    }
+)
+FORMULA = frozenset({"interest_8h", "clamp_8h", "cap_1h", "funding_multiplier", "premium"})
+STEPS = frozenset({"step_frac", "updates_per_hour", "step_base"})
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A formed market: what every run on it shares."""
+
+    dataset: Dataset
+    names: Instruments
+    tape: Tape
+    terms: Any  # (E, M) records of arrays.TERM
+    tokens: Tokens
+    resolved: Resolved
+    funding_from: str  # "recorded" or "formula"
+    open_interest: F64  # (T, M) units, NaN where not recorded
+    notes: tuple[str, ...] = ()
+    facts: dict[str, float | int | None] = field(default_factory=dict)
+
+
+def settings_of(config: RunConfig) -> Settings:
+    """The run's choices as the loops read them."""
+    return Settings(
+        fill_delay_hours=config.fill_delay_hours,
+        pair_together=int(config.pair == "together"),
+        trade_frozen_quotes=int(config.trade_frozen_quotes),
+        stop_after_liquidation=int(config.after_liquidation == "stop"),
+        liquidate_at_trigger=int(config.liq_fill == "trigger"),
+        transfer_hours=config.transfer_hours,
+        transfer_cost_usd=config.transfer_cost_usd,
+        topup_at_ratio=np.inf if config.topup_at_ratio is None else config.topup_at_ratio,
+        topup_to_ratio=config.topup_to_ratio,
+        max_quote_spread_frac=config.max_quote_spread_frac,
+        max_frozen_hours=config.max_frozen_hours,
+    )
+
+
+def form(
+    dataset: Dataset, config: RunConfig, *, end_ns: int | None = None, pure_python: bool = False
+) -> Market:
+    """Lay a dataset on the clock and form what it does not record.
+
+    Parameters
+    ----------
+    dataset : checked dataset
+    config : the run's choices
+    end_ns : last hour asked for
+    pure_python : run the market loop uncompiled
+
+    Raises
+    ------
+    DataError, RequestError
+        If the data lacks something the run needs, or a choice does not fit it.
+    """
+    names = choose(dataset, config)
+    funding_from = config.funding or ("recorded" if dataset.prices == "onchain" else "formula")
+    record, file = settlements(dataset)
+    if dataset.prices == "external" and config.funding is None and record.height:
+        funding_from = "recorded"
+    needed = record if funding_from == "recorded" else None
+    cut = span(dataset, needed, names, end_ns)
+    time_ns = cut.time_ns
+    resolved = _terms(dataset, config, names, time_ns, funding_from)
+    prices = lay_prices(dataset, config, names, time_ns)
+    quotes = lay_quotes(dataset, config, names, time_ns)
+    interval = resolved.terms["interval_hours"][resolved.era]
+    rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
+    due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
+    tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)
+    tape.funding[:] = np.where(due, rates, np.nan)
+    tape.premium[:] = np.where(np.isnan(premiums), prices.premium, premiums)
+    tape.due[:] = due
+    if funding_from == "formula":
+        tape = tape._replace(by_formula=due & np.isnan(tape.funding))
+    dividends = lay_dividends(dataset, names, time_ns, quotes)
+    tape = tape._replace(
+        action_row=dividends.row, action_token=dividends.token, action_usd=dividends.usd
+    )
+    tokens = _tokens(dataset, config, names, time_ns)
+    loop: Callable[..., None] = form_market if pure_python else compiled()
+    with np.errstate(all="ignore"):
+        loop(tape, resolved.terms, tokens, settings_of(config), 0, len(time_ns))
+    _finish(tape, prices)
+    at = place(dataset.perps, "coin", names.coins, time_ns)
+    interest = lay(dataset.perps, "open_interest", at, prices.stale.shape)
+    return Market(
+        dataset,
+        names,
+        tape,
+        resolved.terms,
+        tokens,
+        resolved,
+        funding_from,
+        interest,
+        (*dataset.notes, *cut.notes),
+        _facts(tape, prices, rates, quotes),
+    )
+
+
+def _terms(
+    dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64, funding_from: str
+) -> Resolved:
+    coins = [
+        CoinTerms(c, dataset.perps_meta[c].venue, dataset.perps_meta[c].terms) for c in names.coins
+    ]
+    needs = ALWAYS
+    if funding_from == "formula":
+        needs |= FORMULA
+    if dataset.prices == "external":
+        needs |= STEPS | {"premium"}
+    choice = TermChoice(
+        config.liquidity, config.leverage, config.half_spread_frac, config.slippage_frac
+    )
+    return resolve_terms(coins, time_ns, config.terms, choice, needs)
+
+
+def _assemble(
+    dataset: Dataset,
+    names: Instruments,
+    resolved: Resolved,
+    prices: Prices,
+    quotes: Quotes,
+    time_ns: I64,
+) -> Tape:
+    hours, coins, tokens = len(time_ns), len(names.coins), len(names.tokens)
+    formed = coins if dataset.prices == "external" else 0
+    tape = blank(Tape, T=hours, M=coins, K=tokens, U=len(names.underlyings), N=0, X=formed, Y=0)
+    tape.time_ns[:] = time_ns
+    tape.era[:] = resolved.era
+    session = us_equity_hours(time_ns)  # every underlying so far is a US equity or a US fund
+    tape.phase[:] = session.phase[:, None]
+    tape.hours_to_reopen[:] = session.hours_to_reopen[:, None]
+    tape.hours_to_cash_open[:] = session.hours_to_cash_open[:, None]
+    if formed:
+        tape.external_px[:] = prices.external_px
+        tape.oracle_px[:] = np.nan
+        tape.mark_px[:] = np.nan
+    else:
+        tape.oracle_px[:] = prices.oracle_px
+        tape.mark_px[:] = prices.mark_px
+    for name in ("mid_px", "impact_bid_px", "impact_ask_px", "volume_usd", "stale"):
+        getattr(tape, name)[:] = getattr(prices, name)
+    for name in ("bid_px", "ask_px", "nav_px", "multiplier", "apr", "quoted"):
+        getattr(tape, name)[:] = getattr(quotes, name)
+    tape.token_stale[:] = quotes.stale
+    return tape
+
+
+def _finish(tape: Tape, prices: Prices) -> None:
+    """Running sum of rates, and the hour's extremes of the mark."""
+    np.cumsum(np.nan_to_num(tape.funding), axis=0, out=tape.funding_total)
+    before = np.vstack([tape.mark_px[:1], tape.mark_px[:-1]])
+    tape.high_px[:] = np.fmax(np.fmax(before, tape.mark_px), prices.mark_high_px)
+    tape.low_px[:] = np.fmin(np.fmin(before, tape.mark_px), prices.mark_low_px)
+
+
+def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> Tokens:
+    tokens = blank(Tokens, K=len(names.tokens))
+    tokens.perp[:] = names.token_perp
+    tokens.half_spread_frac[:] = config.token_half_spread_frac or 0.0
+    first_ns = int(time_ns[0])
+    for k, token in enumerate(names.tokens):
+        issuer = load_issuer(dataset.tokens_meta[token].issuer)
+        fee = config.token_fee_frac
+        told = issuer.at("trade_fee_frac", first_ns).value if fee is None else fee
+        if isinstance(told, str):
+            raise DataError(
+                f"issuer {issuer.name}: trade_fee_frac of {token} is unknown; set it with "
+                "--set token_fee_frac=VALUE (0.003 for 30 bp)"
+            )
+        smallest = issuer.at("min_order_usd", first_ns).value
+        tokens.fee_frac[k] = told
+        tokens.min_order_usd[k] = (
+            config.token_min_order_usd if isinstance(smallest, str) else smallest
+        )
+    return tokens
+
+
+def _facts(tape: Tape, prices: Prices, rates: F64, quotes: Quotes) -> dict[str, float | int | None]:
+    """What the forming of the market has to say for itself."""
+    formed = tape.external_px.shape[1] > 0
+    lag: F64 | None = None
+    if formed:
+        lag = np.abs(tape.external_px / tape.oracle_px - 1.0)
+    no_book: B8 = np.isnan(tape.mid_px) & np.isnan(tape.impact_bid_px) & prices.listed
+    return {
+        "oracle_hours_bound": int(tape.bound.sum()) if formed else None,
+        "oracle_largest_lag_frac": float(np.nanmax(lag)) if lag is not None else None,
+        "hours_without_book": int(no_book.sum()) if formed else None,
+        "stale_perp_hours": int((prices.stale & prices.listed).sum()),
+        "stale_token_hours": int(quotes.stale.sum()),
+        "rates_by_formula": int(tape.by_formula.sum()),
+        "rates_recorded": int((~np.isnan(rates)).sum()),
+        "hours_with_extremes": int((~np.isnan(prices.mark_high_px)).sum()),
+        "token_hours_not_live": int((~tape.live).sum()),
+    }
+
+
+def open_interest_frame(market: Market) -> pl.DataFrame:
+    """Open interest in USD at the mark: time, coin, usd."""
+    rows, coins = np.nonzero(~np.isnan(market.open_interest))
+    usd = market.open_interest[rows, coins] * market.tape.mark_px[rows, coins]
+    return pl.DataFrame(
+        {
+            "time": market.tape.time_ns[rows] // 1_000_000,
+            "coin": [market.names.coins[m] for m in coins],
+            "usd": usd,
+        }
+    ).with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC")))

@@ -1,0 +1,128 @@
+"""Which perps, tokens and accounts a run has, and how they belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from perpkit.arrays import I64
+from perpkit.config import RunConfig
+from perpkit.dataset import Dataset
+from perpkit.errors import RequestError, nearest
+
+WALLET = "wallet"
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Names of every axis and the links between them; -1 is "none"."""
+
+    coins: tuple[str, ...]
+    tokens: tuple[str, ...]
+    accounts: tuple[str, ...]  # the custody wallet, then a margin account a venue
+    underlyings: tuple[str, ...]
+    kinds: tuple[str, ...]  # kind of each token
+    perp_account: I64  # (M,)
+    perp_token: I64  # (M,) the paired token
+    perp_underlying: I64  # (M,)
+    token_perp: I64  # (K,) the perp whose oracle carries the token's price
+    token_underlying: I64  # (K,)
+
+    def name(self, instrument: int) -> str:
+        """Coin or token of an instrument number, perps first; "" for -1."""
+        if instrument < 0:
+            return ""
+        return (self.coins + self.tokens)[instrument]
+
+
+def choose(dataset: Dataset, config: RunConfig) -> Instruments:
+    """The run's instruments: chosen coins, the token of each, and further tokens asked for.
+
+    Raises
+    ------
+    RequestError
+        If a coin, a token or a pair is not in the dataset, or a pair has two underlyings.
+    """
+    coins = config.coins if config.coins is not None else tuple(dataset.perps_meta)
+    if not coins:
+        raise RequestError("coins is empty: name at least one perp of the dataset")
+    for coin in coins:
+        if coin not in dataset.perps_meta:
+            raise RequestError(
+                f"coins: {coin} is not in {dataset.folder}: {nearest(coin, dataset.perps_meta)}"
+            )
+    pairs = _pairs(dataset, config, coins)
+    tokens = tuple(dict.fromkeys([*(pairs[c] for c in coins if c in pairs), *config.tokens]))
+    for token in config.tokens:
+        if token not in dataset.tokens_meta:
+            raise RequestError(
+                f"tokens: {token} is not in {dataset.folder}: {nearest(token, dataset.tokens_meta)}"
+            )
+    return _link(dataset, coins, tokens, pairs)
+
+
+def _pairs(dataset: Dataset, config: RunConfig, coins: tuple[str, ...]) -> dict[str, str]:
+    for coin, token in config.pairs.items():
+        if coin not in coins:
+            raise RequestError(f"pairs: {coin} is not traded in this run: {nearest(coin, coins)}")
+        if token not in dataset.tokens_meta:
+            raise RequestError(
+                f"pairs: {token} is not in {dataset.folder}: {nearest(token, dataset.tokens_meta)}"
+            )
+        ours, theirs = dataset.perps_meta[coin].underlying, dataset.tokens_meta[token].underlying
+        if ours != theirs:
+            raise RequestError(
+                f"pairs: {coin} is a perp on {ours} and {token} a token on {theirs}; "
+                "pair a perp with a token of its own underlying"
+            )
+    made = {}
+    for coin in coins:
+        own = dataset.perps_meta[coin].underlying
+        equal = [t.token for t in dataset.tokens_meta.values() if t.underlying == own]
+        if coin in config.pairs:
+            made[coin] = config.pairs[coin]
+        elif equal:
+            made[coin] = equal[0]
+    return made
+
+
+def _link(
+    dataset: Dataset, coins: tuple[str, ...], tokens: tuple[str, ...], pairs: dict[str, str]
+) -> Instruments:
+    perps = [dataset.perps_meta[c] for c in coins]
+    held = [dataset.tokens_meta[t] for t in tokens]
+    accounts = (WALLET, *dict.fromkeys(p.venue for p in perps))
+    underlyings = tuple(sorted({x.underlying for x in perps} | {x.underlying for x in held}))
+    paired = {token: coin for coin, token in reversed(pairs.items())}
+    interest = _first_open_interest(dataset.perps)
+    token_perp = []
+    for meta in held:
+        same = [p.coin for p in perps if p.underlying == meta.underlying]
+        coin = paired.get(meta.token) or max(
+            same, key=lambda c: (interest.get(c, 0.0), -coins.index(c)), default=None
+        )
+        token_perp.append(-1 if coin is None else coins.index(coin))
+    return Instruments(
+        coins,
+        tokens,
+        accounts,
+        underlyings,
+        tuple(x.kind for x in held),
+        np.array([accounts.index(p.venue) for p in perps], np.int64),
+        np.array([tokens.index(pairs[c]) if c in pairs else -1 for c in coins], np.int64),
+        np.array([underlyings.index(p.underlying) for p in perps], np.int64),
+        np.array(token_perp, np.int64),
+        np.array([underlyings.index(x.underlying) for x in held], np.int64),
+    )
+
+
+def _first_open_interest(perps: pl.DataFrame) -> dict[str, float]:
+    # The first recorded value: a later one would let the future choose the pair.
+    first = (
+        perps.filter(pl.col("open_interest").is_not_null())
+        .group_by("coin", maintain_order=True)
+        .agg(pl.col("open_interest").first())
+    )
+    return dict(first.iter_rows())

@@ -1,0 +1,183 @@
+"""Token quotes, multipliers, sessions and dividends laid on the clock."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from perpkit.arrays import B8, F64, I64
+from perpkit.config import RunConfig
+from perpkit.dataset import Dataset
+from perpkit.errors import DataError
+from perpkit.rulebook import load_issuer
+from perpkit.sessions import open_at
+from perpkit.tape.grid import Placed, carry, lay, place, refuse_gaps, rows_since
+from perpkit.tape.instruments import Instruments
+from perpkit.units import stamp
+
+
+class Quotes(NamedTuple):
+    """Token side of the tape, each (T, K)."""
+
+    bid_px: F64
+    ask_px: F64
+    nav_px: F64
+    multiplier: F64
+    apr: F64
+    stale: B8
+    quoted: B8
+
+
+class Dividends(NamedTuple):
+    """Cash dividends by row, each (N,)."""
+
+    row: I64
+    token: I64
+    usd: F64
+
+
+def lay_quotes(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> Quotes:
+    """Quotes of the run's tokens, carried over short gaps.
+
+    Raises
+    ------
+    DataError
+        If a gap is too long, a multiplier is not known, or a mid has no spread setting.
+    """
+    at = place(dataset.tokens, "token", names.tokens, time_ns)
+    shape = (len(time_ns), len(names.tokens))
+
+    def column(name: str) -> F64:
+        return lay(dataset.tokens, name, at, shape)
+
+    bid, ask = column("bid_px"), column("ask_px")
+    age = rows_since(~np.isnan(bid) & ~np.isnan(ask))
+    refuse_gaps(age, names.tokens, time_ns, config.max_stale_hours, "tokens.parquet: quote")
+    bid, ask = carry(bid, age), carry(ask, age)
+    _refuse_mids(dataset, config, names, (bid == ask).any(axis=0))
+    halted = _halted(dataset, at, shape)
+    return Quotes(
+        bid,
+        ask,
+        carry(column("nav_px"), rows_since(~np.isnan(column("nav_px")))),
+        _multipliers(dataset, config, names, column("multiplier")),
+        np.nan_to_num(column("apr")),
+        age != 0,
+        _sessions(dataset, config, names, time_ns) & ~halted,
+    )
+
+
+def _halted(dataset: Dataset, at: Placed, shape: tuple[int, int]) -> B8:
+    halted = np.zeros(shape, np.bool_)
+    halted[at.row, at.column] = dataset.tokens["halted"].fill_null(value=False).to_numpy()[at.keep]
+    return halted
+
+
+def _refuse_mids(dataset: Dataset, config: RunConfig, names: Instruments, mid: B8) -> None:
+    if config.token_half_spread_frac is None and mid.any():
+        token = names.tokens[int(np.flatnonzero(mid)[0])]
+        raise DataError(
+            f"{dataset.folder.name}/tokens.parquet: {token} is quoted with bid = ask, which is a "
+            "mid and no price to trade at; set token_half_spread_frac (0.002 for 20 bp), or "
+            "choose another token with pairs"
+        )
+
+
+def _multipliers(dataset: Dataset, config: RunConfig, names: Instruments, recorded: F64) -> F64:
+    made = carry(recorded, rows_since(~np.isnan(recorded)))
+    for k, token in enumerate(names.tokens):
+        known = config.multiplier.get(token, dataset.tokens_meta[token].multiplier)
+        if token in config.multiplier:
+            made[:, k] = config.multiplier[token]
+        elif known is not None:
+            made[np.isnan(made[:, k]), k] = known
+        elif np.isnan(made[:, k]).any():
+            raise DataError(
+                f"{dataset.folder.name}: the multiplier of {token} (underlying units a token) is "
+                f"not known; give it in dataset.toml or with --set multiplier.{token}=VALUE"
+            )
+    return made
+
+
+def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> B8:
+    made = np.zeros((len(time_ns), len(names.tokens)), np.bool_)
+    for k, token in enumerate(names.tokens):
+        session: object = config.token_session.get(token)
+        if session is None:
+            issuer = dataset.tokens_meta[token].issuer
+            session = load_issuer(issuer).at("quote_session", int(time_ns[0])).value
+            if session == "unknown":
+                raise DataError(
+                    f"issuer {issuer}: when {token} is quoted is unknown; set it with "
+                    f"--set token_session.{token}=24/5 (or 24/7, cash)"
+                )
+        made[:, k] = open_at(time_ns, str(session))
+    return made
+
+
+def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Quotes) -> Dividends:
+    """Cash dividends on the run's tokens, net of withholding, USD a token.
+
+    A dividend belongs to the row t with its time in ``(time[t-1], time[t]]``. An issuer that
+    reinvests shows it in the recorded multiplier; nothing is paid then.
+
+    Raises
+    ------
+    DataError
+        If a split falls into the run, or how an issuer pays or withholds is not known.
+    """
+    made: list[tuple[int, int, float]] = []
+    first, last = int(time_ns[0]), int(time_ns[-1])
+    for action in dataset.actions.iter_rows(named=True):
+        at = int(action["time"].timestamp()) * 1_000_000_000
+        if action["underlying"] not in names.underlyings or not first < at <= last:
+            continue
+        if action["kind"] == "split":
+            raise DataError(
+                f"actions.parquet: {action['underlying']} splits at {stamp(at)}, inside the run; "
+                "splits are not applied, so end the run before it or start after it"
+            )
+        row = int(np.searchsorted(time_ns, at, side="left"))
+        for k in np.flatnonzero(
+            names.token_underlying == names.underlyings.index(action["underlying"])
+        ):
+            usd = _cash(dataset, names.tokens[k], action, at)
+            if usd is not None:
+                made.append((row, int(k), usd * float(quotes.multiplier[row, k])))
+    made.sort()
+    return Dividends(
+        np.array([x[0] for x in made], np.int64),
+        np.array([x[1] for x in made], np.int64),
+        np.array([x[2] for x in made], np.float64),
+    )
+
+
+def _cash(dataset: Dataset, token: str, action: dict[str, object], at: int) -> float | None:
+    """Net cash of a dividend per underlying unit; None where the multiplier carries it."""
+    issuer = load_issuer(dataset.tokens_meta[token].issuer)
+    way = issuer.at("dividends", at).value
+    if way == "multiplier":
+        recorded = dataset.tokens.filter(pl.col("token") == token)["multiplier"]
+        if recorded.null_count() == len(recorded):
+            raise DataError(
+                f"tokens.parquet: {token} reinvests dividends into its multiplier and none is "
+                f"recorded, but {action['underlying']} pays at {stamp(at)}; add the multiplier "
+                "column, or end the run before it"
+            )
+        return None
+    if way != "cash":
+        raise DataError(
+            f"actions.parquet: how {token} passes on the dividend of {stamp(at)} is unknown; end "
+            "the run before it or start after it"
+        )
+    withheld = action["withholding_frac"]
+    if withheld is None:
+        withheld = issuer.at("withholding_frac", at).value
+    if not isinstance(withheld, (int, float)):
+        raise DataError(
+            f"actions.parquet: the tax withheld on {token} at {stamp(at)} is unknown; give "
+            "withholding_frac in the row"
+        )
+    return float(str(action["amount"])) * (1.0 - float(withheld))

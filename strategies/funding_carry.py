@@ -1,0 +1,77 @@
+"""Hold the token and short its perp while trailing funding pays.
+
+The token leg and the perp leg are equal in units of the share, so what is left is the funding that
+longs pay, less what entering and leaving costs. Entry and exit use two rates, so that a rate that
+flickers around one of them does not trade every hour.
+"""
+
+from perpkit.strategy import field, rule
+
+
+class Params:
+    lookback_hours: int = field(72, ge=1, le=2_000, unit="h", help="hours of funding averaged")
+    enter_apr: float = field(0.08, ge=-10, le=10, help="average funding that opens a pair")
+    exit_apr: float = field(0.0, ge=-10, le=10, help="average funding that closes it")
+    rebalance_frac: float = field(
+        0.05, ge=0, le=1, help="hedge error, fraction of the token leg, that is traded away"
+    )
+    notional_usd: float = field(10_000.0, ge=10, unit="USD", help="size of a pair at entry")
+    max_gross_frac: float = field(
+        0.6, ge=0, le=50, help="largest sum of perp notionals, fraction of equity"
+    )
+
+
+class Memory:
+    on: bool
+
+
+@rule
+def trailing_apr(past, m, hours):
+    """Average settled funding of the last hours, a year, simple."""
+    total = past.funding_total[-1, m] - past.funding_total[-1 - hours, m]
+    return total * 8760.0 / hours
+
+
+@rule
+def room_usd(book, p):
+    """Notional that the gross limit still allows."""
+    equity = 0.0
+    gross = 0.0
+    for a in range(len(book.accounts)):
+        equity += book.accounts[a].equity_usd
+    for m in range(len(book.perps)):
+        gross += abs(book.perps[m].position) * book.perps[m].mark_px
+    return p.max_gross_frac * equity - gross
+
+
+@rule
+def lots(units, lots_per_unit):
+    return int(units * lots_per_unit + 0.5) / lots_per_unit
+
+
+def decide(t, past, book, p, mine, target):
+    if t < p.lookback_hours:
+        return
+    room = room_usd(book, p)
+    for m in range(len(book.perps)):
+        perp = book.perps[m]
+        k = perp.token
+        if k < 0:
+            continue
+        apr = trailing_apr(past, m, p.lookback_hours)
+        share = book.tokens[k].multiplier
+        held = book.tokens[k].units * share
+        if mine[m].on:
+            lost = held > 0.0 and perp.position == 0.0  # liquidated, or never filled
+            if apr < p.exit_apr or (lost and past.live[-1, k]):
+                mine[m].on = False
+                target.perps[m] = 0.0
+                target.tokens[k] = 0.0
+            elif abs(held + perp.position) > p.rebalance_frac * held:
+                target.perps[m] = -lots(held, perp.lots_per_unit)
+        elif apr > p.enter_apr and past.live[-1, k] and room >= p.notional_usd:
+            units = lots(p.notional_usd / perp.mark_px, perp.lots_per_unit)
+            mine[m].on = True
+            room -= p.notional_usd
+            target.perps[m] = -units
+            target.tokens[k] = units / share
