@@ -136,6 +136,7 @@ class Tape(NamedTuple):
     multiplier: FTK  # underlying units per token in force
     apr: FTK  # simple rate paid in new units; NaN or 0 for none
     token_stale: BTK  # the quote is carried or absent
+    halted: BTK
     quoted: BTK  # the issuer's session is open and the token is not halted
     live: BTK  # quoted, not stale, narrow enough and recently changed: a price one can trade at
     fair_px: FTK
@@ -178,17 +179,21 @@ class Perps(NamedTuple):
 
     position: FM  # units, short negative
     entry_px: FM  # average of the open position, 0 when flat
-    mark_px: FM  # of the hour being played
+    mark_px: FM  # of the hour being played, like the next four
+    mid_px: FM
+    high_px: FM
+    low_px: FM
+    stale: BM
     liquidation_px: FM  # NaN without a position or where no price liquidates
     target: FM  # standing target, NaN for none
     decided: IM  # row at which the target was set
     account: IM
     token: IM  # the paired token, -1 for none
     barred: BM  # re-entry refused after a liquidation
-    trimmed: BM  # the standing target was cut and said so
+    trimmed: BM  # the standing target was cut or refused, and an event said so
     order: FM  # what this hour's fills may still do, signed units
     order_px: FM  # and the price they are done at
-    start_px: FM  # the margin test's path: the last mark,
+    start_px: FM  # the margin test's path: the mark of the hour before,
     worst_px: FM  # the hour's extreme against the position,
     filled_px: FM  # and that extreme worse by half-spread and impact
 
@@ -197,7 +202,11 @@ class Tokens(NamedTuple):
     """State of each token."""
 
     units: FK
-    fair_px: FK  # of the hour being played
+    fair_px: FK  # of the hour being played, like the next four
+    bid_px: FK
+    ask_px: FK
+    multiplier: FK
+    tradable: BK  # live, or by choice any recorded quote that is not halted
     target: FK
     decided: IK
     account: IK

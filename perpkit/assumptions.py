@@ -36,19 +36,20 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
 def _choices(market: Market, config: RunConfig) -> list[Assumption]:
     names = market.names
     pairs = ", ".join(
-        f"{coin} with {names.tokens[k]}"
+        f"{coin}/{names.tokens[k]}"
         for coin, k in zip(names.coins, names.perp_token, strict=True)
         if k >= 0
     )
-    delay = "row after the decision" if config.fill_delay_hours else "decided on before fills"
+    late = config.fill_delay_hours == 1
+    delay = "on the row after the decision" if late else "at the prices they were decided on"
     made = [
         Assumption("pairs", pairs or "none", "token of each perp, the first in the dataset"),
-        Assumption("fill_delay_hours", str(config.fill_delay_hours), delay),
+        Assumption("fill_delay_hours", str(config.fill_delay_hours), f"targets fill {delay}"),
         Assumption("funding", market.funding_from, "where rates come from"),
         Assumption(
             "liq_fill",
             config.liq_fill,
-            "a liquidation closes the whole account; a venue's partial first stage is not modelled",
+            "the whole account is closed, a partial first stage is not modelled",
         ),
     ]
     if config.topup_at_ratio is None:
@@ -63,10 +64,6 @@ def _choices(market: Market, config: RunConfig) -> list[Assumption]:
         )
     if config.liquidity == "maker":
         made.append(Assumption("liquidity", "maker", "every perp fill pays the maker fee"))
-    if config.fill_delay_hours == 0:
-        made.append(
-            Assumption("fill_delay_hours", "0", "targets fill at the prices they were decided on")
-        )
     return made
 
 
@@ -98,6 +95,11 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
             "highs and lows of the mark are not recorded in every hour; there the margin test sees "
             "the hourly marks alone and may miss a liquidation"
         )
+    if market.dataset.shocks.height:
+        made.append(
+            f"shocks.parquet holds {market.dataset.shocks.height} events and none is played: the "
+            "run is as if they had not happened"
+        )
     single = [c for c, k in zip(names.coins, names.perp_token, strict=True) if k < 0]
     if single:
         made.append(f"no token in the dataset for {', '.join(single)}: not paired")
@@ -105,6 +107,11 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
     made += [
         f"{names.tokens[k]} has no perp to carry its price when its quote is not live"
         for k in loose
+    ]
+    made += [
+        f"{names.tokens[k]} is not paired; {names.coins[m]} carries its price when it is not live"
+        for k, m in enumerate(names.token_perp)
+        if m >= 0 and names.perp_token[m] != k
     ]
     made += _from_events(frames["events"])
     if not frames["fills"].height:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from perpkit.errors import RequestError, nearest
 
 Frac = Annotated[float, Field(ge=0.0, lt=1.0)]
-Hours = Annotated[int, Field(ge=0, le=8_760)]
+Hours = Annotated[int, Field(ge=1, le=8_760)]
 
 
 class RunConfig(BaseModel):
@@ -41,8 +42,8 @@ class RunConfig(BaseModel):
     leverage: float | None = Field(
         None, ge=1.0, description="leverage of the initial margin; none: the coin's highest"
     )
-    # Two live carry legs of about 2,450 USD lost 4.07 and 2.10 USD to slippage over four fills
-    # (facts on published numbers: harmonixfi/hip3-agent, March 2026): 2 to 4 bp a fill.
+    # Two live carry tests of about 2,450 USD a leg lost 4.07 and 2.10 USD to slippage over four
+    # fills each (harmonixfi/hip3-agent, 27 to 30 March 2026): 2 to 4 bp a fill.
     half_spread_frac: Frac = Field(0.0002, description="perp half-spread, fraction of the mid")
     slippage_frac: Frac = Field(0.0002, description="perp impact beyond the half-spread")
     token_half_spread_frac: Frac | None = Field(
@@ -58,14 +59,16 @@ class RunConfig(BaseModel):
         {}, description="when a token is quoted; default the issuer's"
     )
     multiplier: dict[str, Annotated[float, Field(gt=0.0)]] = Field(
-        {}, description="underlying units a token, where neither data nor rulebook says"
+        {}, description="underlying units a token; wins over what the dataset says"
     )
     trade_frozen_quotes: bool = Field(False, description="trade at quotes that are not live")
     max_quote_spread_frac: Frac = Field(0.005, description="widest spread of a live quote")
     max_frozen_hours: int = Field(2, ge=1, le=168, description="longest a live quote stands still")
     max_stale_hours: int = Field(3, ge=0, le=168, description="longest a price is carried")
     funding: Literal["recorded", "formula"] | None = Field(
-        None, description="where rates come from; none: recorded onchain, formula for external"
+        None,
+        description="`recorded`: a missing rate is an error; `formula`: fills in what is not "
+        "recorded; none: recorded, but formula for external prices without a record",
     )
     margin_paths: Literal["own_worst"] = Field(
         "own_worst", description="cross accounts are tested with every leg at its own extreme"
@@ -109,9 +112,11 @@ def read_config(path: Path) -> dict[str, Any]:
         If the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise RequestError(f"{path}: cannot be read ({e.strerror}); check --config") from e
+    except UnicodeDecodeError as e:
+        raise RequestError(f"{path}: not UTF-8 text; save it as UTF-8") from e
     except tomllib.TOMLDecodeError as e:
         raise RequestError(f"{path}: not TOML: {e}") from e
 
@@ -123,6 +128,10 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     (['pairs', 'xyz:NVDA'], 'NVDAB')
     >>> parse_setting("enter_apr=0.02")
     (['enter_apr'], 0.02)
+    >>> parse_setting("multiplier.NVDA.RH=1.0")
+    (['multiplier', 'NVDA.RH'], 1.0)
+    >>> parse_setting("terms.xyz:NVDA.clamp_8h=0.0005")
+    (['terms', 'xyz:NVDA', 'clamp_8h'], 0.0005)
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -131,7 +140,12 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
         parsed = tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    return key.strip().split("."), parsed
+    table, dot, rest = key.strip().partition(".")
+    if not dot:
+        return [table], parsed
+    # The names of instruments may hold dots themselves.
+    coin, dot, term = rest.rpartition(".") if table == "terms" else ("", "", rest)
+    return [table, *([coin] if dot else []), term], parsed
 
 
 def apply_settings(
@@ -185,10 +199,65 @@ def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConf
         for k, v in settings.items()
     }
     try:
-        return RunConfig(**plain)
+        config = RunConfig(**plain)
     except ValidationError as e:
         first = e.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise RequestError(
             f"{where}: {name} was {first['input']!r}: {first['msg'].lower()}"
         ) from None
+    if config.topup_at_ratio is not None and config.topup_to_ratio >= config.topup_at_ratio:
+        raise RequestError(
+            f"{where}: topup_to_ratio was {config.topup_to_ratio}, not below topup_at_ratio = "
+            f"{config.topup_at_ratio}; a transfer lowers the ratio"
+        )
+    return config
+
+
+# --------------------------------------------------------------------------- documentation
+
+
+def document() -> str:
+    """Write the table of settings of docs/run-file.md."""
+    schema = RunConfig.model_json_schema()["properties"]
+    lines = ["| setting | values | default | meaning |", "|---|---|---|---|"]
+    for name, field in RunConfig.model_fields.items():
+        cells = (f"`{name}`", _values(schema[name]), _default(field.default), field.description)
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _values(told: Mapping[str, Any]) -> str:
+    """What a setting may be, from its JSON schema."""
+    if "anyOf" in told:
+        return _values(next(one for one in told["anyOf"] if one.get("type") != "null"))
+    if "enum" in told or "const" in told:
+        return ", ".join(_code(one) for one in told.get("enum", [told.get("const")]))
+    if told["type"] == "array":
+        return f"list of {_values(told['items'])}"
+    if told["type"] == "object":
+        inner = told.get("additionalProperties")
+        return f"table of {_values(inner)}" if isinstance(inner, Mapping) else "table"
+    if told["type"] == "string":
+        return {"path": "path", "date-time": "date or time"}.get(str(told.get("format")), "text")
+    kind = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`"}
+    return kind[told["type"]] + _bounds(told)
+
+
+def _bounds(told: Mapping[str, Any]) -> str:
+    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    made = [f"{sign} {told[key]:,g}" for key, sign in words.items() if key in told]
+    return f" {', '.join(made)}" if made else ""
+
+
+def _default(value: object) -> str:
+    """A default as TOML writes it; a dash for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"`{value:.6g}`"
+    return _code(list(value) if isinstance(value, tuple) else value)
+
+
+def _code(value: object) -> str:
+    return f"`{json.dumps(value)}`"

@@ -90,7 +90,7 @@ def _put(part: Path, out: Path) -> None:
         out.rename(old)
     try:
         part.rename(out)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         if old.exists():
             old.rename(out)
         raise

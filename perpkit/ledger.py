@@ -41,6 +41,16 @@ _OF_FLOW = {
 _NAV_KINDS = ("treasury", "stable")
 
 
+class Causes(NamedTuple):
+    """All rows of the attribution, each (n,)."""
+
+    row: I64
+    cause: I64
+    instrument: I64
+    account: I64
+    usd: F64
+
+
 class Part(NamedTuple):
     """Rows of one cause, each (n,)."""
 
@@ -59,10 +69,10 @@ def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFr
     equity, attribution, accounts, positions, funding, fills, events; columns as in
     ``docs/files.md``
     """
-    attribution = _attribution(market, played, strategy)
+    causes = _merge(_parts(market, played), market)
     return {
-        "equity": _equity(market, played, attribution),
-        "attribution": attribution.drop("row"),
+        "equity": _equity(market, played, causes),
+        "attribution": _attribution(market, causes, strategy),
         "accounts": _accounts(market, played),
         "positions": _positions(market, played, strategy),
         "funding": _funding(market, played),
@@ -97,10 +107,10 @@ def _dense(cause: str, usd: F64, first: int, account: I64) -> Part:
 def _parts(market: Market, played: Played) -> list[Part]:
     tape, rows, coins = market.tape, played.rows, len(market.names.coins)
     wallet = np.zeros(len(market.names.tokens), np.int64)
-    nav = np.where(
-        np.isin(market.names.kinds, _NAV_KINDS)[None, :] & ~np.isnan(tape.nav_px), tape.nav_px, 0.0
-    )
-    grown = _earned(rows.units, nav)
+    by_nav = np.isin(market.names.kinds, _NAV_KINDS)[None, :]
+    # Growth needs a NAV in both rows: one that starts has not grown yet.
+    growth = np.nan_to_num(_held_before(rows.units) * _change(tape.nav_px))
+    grown = np.where(by_nav, growth, 0.0)
     moved = _earned(rows.units, tape.fair_px) - grown
     made = [
         _dense("perp_price", _earned(rows.position, tape.mark_px), 0, market.names.perp_account),
@@ -123,34 +133,26 @@ def _parts(market: Market, played: Played) -> list[Part]:
     return made
 
 
-def _attribution(market: Market, played: Played, strategy: str) -> pl.DataFrame:
-    parts = _parts(market, played)
-    joined = pl.DataFrame(
-        {
-            "row": np.concatenate([p.row for p in parts]),
-            "cause": np.concatenate(
-                [np.full(len(p.row), CAUSES.index(p.cause), np.int64) for p in parts]
-            ),
-            "instrument": np.concatenate([p.instrument for p in parts]),
-            "account": np.concatenate([p.account for p in parts]),
-            "usd": np.concatenate([p.usd for p in parts]),
-        }
-    )
-    summed = (
-        joined.group_by("row", "cause", "instrument", "account")
-        .agg(pl.col("usd").sum())
-        .filter(pl.col("usd") != 0.0)
-        .sort("row", "cause", "instrument", "account")
-    )
-    return summed.select(
-        "row",
-        _time(market, summed["row"]),
-        pl.lit(strategy).alias("strategy"),
-        _names(market.names.accounts, summed["account"], "account"),
-        _names((*market.names.coins, *market.names.tokens, ""), summed["instrument"], "instrument"),
-        _names(CAUSES, summed["cause"], "cause"),
-        "usd",
-    )
+def _merge(parts: list[Part], market: Market) -> Causes:
+    """Join the parts, ordered by row, cause, instrument and account, equal ones summed."""
+    instruments = len(market.names.coins) + len(market.names.tokens) + 1
+    accounts = len(market.names.accounts)
+    keys = [
+        ((p.row * len(CAUSES) + CAUSES.index(p.cause)) * instruments + p.instrument + 1) * accounts
+        + p.account
+        for p in parts
+    ]
+    key, usd = np.concatenate(keys), np.concatenate([p.usd for p in parts])
+    key, usd = key[usd != 0.0], usd[usd != 0.0]
+    # Each part is in order already, which a stable sort of the joined ones makes use of.
+    order = np.argsort(key, kind="stable")
+    key, usd = key[order], usd[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    usd = np.add.reduceat(usd, first) if first.size else usd
+    key, account = np.divmod(key[first], accounts)
+    key, instrument = np.divmod(key, instruments)
+    row, cause = np.divmod(key, len(CAUSES))
+    return Causes(row, cause, instrument - 1, account, usd)
 
 
 # --------------------------------------------------------------------------- frames
@@ -168,15 +170,34 @@ def _names(names: tuple[str, ...], index: Any, name: str) -> pl.Series:
     return pl.Series(name, list(names), dtype=pl.String).gather(numbers).alias(name)
 
 
-def _equity(market: Market, played: Played, attribution: pl.DataFrame) -> pl.DataFrame:
+def _attribution(market: Market, causes: Causes, strategy: str) -> pl.DataFrame:
+    names = market.names
+    return pl.DataFrame(
+        {
+            "time": _time(market, causes.row),
+            "strategy": _same(strategy, len(causes.row)),
+            "account": _names(names.accounts, causes.account, "account"),
+            "instrument": _names(
+                (*names.coins, *names.tokens, ""), causes.instrument, "instrument"
+            ),
+            "cause": _names(CAUSES, causes.cause, "cause"),
+            "usd": causes.usd,
+        }
+    )
+
+
+def _same(text: str, rows: int) -> pl.Series:
+    return pl.Series([text], dtype=pl.String).new_from_index(0, rows)
+
+
+def _equity(market: Market, played: Played, causes: Causes) -> pl.DataFrame:
     rows, tape = played.rows, market.tape
     hours = len(tape.time_ns)
-    causes: dict[str, F64] = {}
-    for cause in CAUSES:
-        own = attribution.filter(pl.col("cause") == cause)
-        total = np.zeros(hours)
-        np.add.at(total, own["row"].to_numpy(), own["usd"].to_numpy())
-        causes[f"{cause}_usd"] = total
+    # One bin an hour and cause.
+    bins = causes.row * len(CAUSES) + causes.cause
+    # Without any row bincount forgets the weights and counts in integers.
+    summed = np.bincount(bins, causes.usd, hours * len(CAUSES)).astype(np.float64)
+    summed = summed.reshape(hours, len(CAUSES))
     value = _value(rows.position, tape.mark_px)
     worth = _value(rows.units, tape.fair_px)
     return pl.DataFrame(
@@ -187,7 +208,7 @@ def _equity(market: Market, played: Played, attribution: pl.DataFrame) -> pl.Dat
             "margin_ratio": _ratios(played).max(axis=1),
             "gross_usd": np.abs(value).sum(axis=1) + np.abs(worth).sum(axis=1),
             "net_delta_usd": value.sum(axis=1) + _token_delta(market, rows.units).sum(axis=1),
-            **causes,
+            **{f"{cause}_usd": summed[:, n] for n, cause in enumerate(CAUSES)},
         }
     )
 
@@ -206,7 +227,7 @@ def _token_delta(market: Market, units: F64) -> F64:
         if perp < 0:
             delta[:, k] = _value(units, market.tape.fair_px)[:, k]
         else:
-            whole = units[:, k] * market.tape.multiplier[:, k]
+            whole = _value(units[:, k], market.tape.multiplier[:, k])
             delta[:, k] = _value(whole, market.tape.mark_px[:, perp])
     return delta
 
@@ -244,7 +265,7 @@ def _positions(market: Market, played: Played, strategy: str) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "time": _time(market, row),
-            "strategy": pl.Series([strategy], dtype=pl.String).gather(np.zeros(len(row), np.int64)),
+            "strategy": _same(strategy, len(row)),
             "account": _names(names.accounts, account[n], "account"),
             "instrument": _names(names.coins + names.tokens, n, "instrument"),
             "position": held[row, n],
@@ -280,9 +301,7 @@ def _fills(market: Market, played: Played, strategy: str) -> pl.DataFrame:
             "fill_id": np.arange(len(fills)),
             "time": _time(market, fills["row"]),
             "decided_at": _time(market, fills["decided"], "decided_at"),
-            "strategy": pl.Series([strategy], dtype=pl.String).gather(
-                np.zeros(len(fills), np.int64)
-            ),
+            "strategy": _same(strategy, len(fills)),
             "account": _names(names.accounts, fills["account"], "account"),
             "instrument": _names(names.coins + names.tokens, fills["instrument"], "instrument"),
             "way": _names(("book", "backstop", "quote"), way, "way"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ _HERE = Path(__file__).parent
 
 def rule(func: Func) -> Func:
     """Mark a function as a rule: callable from compiled code, unchanged in plain Python."""
-    register_jitable(func)
+    register_jitable(no_cfunc_wrapper=True, no_cpython_wrapper=True, forceinline=True)(func)
     return func
 
 
@@ -67,6 +68,10 @@ DECIDE: Any = types.void(
 
 
 # --------------------------------------------------------------------------- compile and cache
+
+
+class CacheError(OSError):
+    """Compiled code cannot be kept; the message is one sentence that says what to do."""
 
 
 def cache_root() -> Path:
@@ -127,13 +132,22 @@ def compile_cached(
 
     Raises
     ------
-    OSError
+    CacheError
         If the cache folder cannot be written; ``PERPKIT_CACHE`` names another.
     """
     folder = cache_root() / f"{kind}-{digest(sources)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _cache_at(folder):
-        compiled: Func = numba.njit(signature, cache=True, error_model="numpy", _nrt=counted)(func)
+    compile_it = numba.njit(signature, cache=True, error_model="numpy", _nrt=counted)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Where numba cannot write it falls back, unsaid, to a cache that sees no edit elsewhere.
+        tempfile.TemporaryFile(dir=folder).close()
+        with _cache_at(folder):
+            compiled: Func = compile_it(func)
+    except OSError as e:
+        raise CacheError(
+            f"compiled code cannot be kept in {cache_root()} ({e.strerror or e}); "
+            "set PERPKIT_CACHE to a folder that can be written"
+        ) from e
     return compiled
 
 

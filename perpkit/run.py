@@ -13,18 +13,22 @@ import numpy as np
 import polars as pl
 
 from perpkit.assumptions import Assumption, assumptions, warnings
+from perpkit.book import loop as book_loop
 from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, read_dataset
 from perpkit.errors import RequestError, StrategyError
 from perpkit.export import SCHEMA, Files, save
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
+from perpkit.market import loop as market_loop
 from perpkit.metrics import METRICS, Context, summarise
 from perpkit.play import Progress, play
+from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
+from perpkit.strategy.door import compiled_entry, is_compiled
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
-from perpkit.tape import Market, form
+from perpkit.tape import Market, complete, lay
 from perpkit.units import to_ns
 
 Stage = Callable[[str], None]  # told the name of each phase as it begins
@@ -151,15 +155,23 @@ def run(
         if stage is not None:
             stage(name)
         begun = time.perf_counter()
-        yield
+        try:
+            yield
+        except CacheError as e:
+            raise RequestError(str(e)) from e
         timings[name] = time.perf_counter() - begun
 
     values = bind(strategy.parameters, config.params, strategy.name)
     with timed("reading data"):
-        dataset = open_dataset(config)
-    with timed("forming the market"):
         end = None if config.end is None else to_ns(config.end)
-        market = form(dataset, config, end_ns=end, pure_python=pure_python)
+        laid = lay(open_dataset(config), config, end_ns=end)
+    if not pure_python:  # after all that can be refused without it
+        with timed(engine_stage(strategy)):
+            market_loop.compiled()
+            book_loop.compiled()
+            compiled_entry(strategy)
+    with timed("forming the market"):
+        market = complete(laid, config, pure_python=pure_python)
     with timed("playing the hours"):
         played = play(market, config, strategy, values, pure_python=pure_python, progress=progress)
     with timed("ledger and metrics"):
@@ -176,6 +188,13 @@ def run(
         told,
         manifest(strategy, values, config, market, (assumed, told, timings)),
     )
+
+
+def engine_stage(strategy: Strategy) -> str:
+    """What is about to happen: loading compiled code, or compiling it, which happens once."""
+    if market_loop.is_compiled() and book_loop.is_compiled() and is_compiled(strategy):
+        return "loading the engine"
+    return "compiling, once"
 
 
 def context(market: Market, config: RunConfig) -> Context:

@@ -1,7 +1,7 @@
 """When the underlyings of US equity perps are priced, and when their cash market trades.
 
 The pricing week runs from Sunday 20:00 to Friday 20:00 New York time, stitched from overnight,
-pre-market, regular and post-market trading (trade.xyz documents, `facts/hyperliquid.md` 3.1); the
+pre-market, regular and post-market trading (trade.xyz documentation, asset-directory/stocks); the
 cash session is Monday to Friday 09:30 to 16:00. Both include their first instant and not their
 last. Public holidays and early closes are not known here: such days count as ordinary ones.
 """

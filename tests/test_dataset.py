@@ -86,7 +86,7 @@ def test_tiny_dataset_is_read_whole(tiny_dataset: Path) -> None:
 def test_frames_have_the_schema_and_nulls_for_absent_columns(tiny_dataset: Path) -> None:
     data = read_dataset(tiny_dataset)
 
-    assert data.perps.schema == {  # DESIGN section 5
+    assert data.perps.schema == {  # docs/dataset.md
         "time": pl.Datetime("ms", "UTC"),
         "coin": pl.String,
         "oracle_px": pl.Float64,
@@ -735,7 +735,7 @@ def test_external_with_one_side_of_the_book(tiny_dataset: Path, given: str, lack
     )
 
 
-# Real data; the figures are those of shared/data/README.md and of the files' own footers.
+# Real data (GitHub hykk0009/tokenized-stock-monitor); the figures are those of the files' footers.
 
 
 @pytest.mark.shared

@@ -14,6 +14,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from perpkit.sources import simulated
+from perpkit.sources.simulated.__main__ import main
+from perpkit.sources.simulated.perp import step_limited
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 COINS = ("sim:ORCA", "sim:FALC", "sim:LYNX", "sim:HAWK")
@@ -35,7 +37,7 @@ def coin(perps: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def walk(prices: list[float], step: float, updates: int) -> list[float]:
-    """The oracle under a step limit, by the words of DESIGN section 6."""
+    """The oracle that follows a price by so many limited updates an hour, from its last value."""
     oracle = [prices[0]]
     for px in prices[1:]:
         low, high = oracle[-1] * (1 - step) ** updates, oracle[-1] * (1 + step) ** updates
@@ -74,7 +76,7 @@ def test_small_and_complete() -> None:
 def test_made_again_it_is_the_same(
     tmp_path: Path, perps: pl.DataFrame, tokens: pl.DataFrame
 ) -> None:
-    assert simulated.main(["--out", str(tmp_path / "again")]) == 0
+    assert main(["--out", str(tmp_path / "again")]) == 0
     again = tmp_path / "again"
     assert_frame_equal(pl.read_parquet(again / "perps.parquet"), perps, check_exact=True)
     assert_frame_equal(pl.read_parquet(again / "tokens.parquet"), tokens, check_exact=True)
@@ -280,5 +282,5 @@ def test_treasury_grows_day_and_night(tokens: pl.DataFrame) -> None:
 def test_step_limit_of_the_script_is_the_walk(perps: pl.DataFrame) -> None:
     for name in COINS:
         external = coin(perps, name)["external_px"]
-        made = simulated.step_limited(external.to_numpy())
+        made = step_limited(external.to_numpy())
         assert made.tolist() == walk(external.to_list(), 0.01, 1)

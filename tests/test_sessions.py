@@ -1,8 +1,8 @@
 """Sessions of US equities: hand-written hours around weekends and both clock changes of 2026.
 
-Source: facts/hyperliquid.md 3.1: Sunday 20:00 to Friday 20:00 New York, that is Monday 00:00 to
-Saturday 00:00 UTC in summer, Monday 01:00 to Saturday 01:00 UTC in winter; 2026 summer time runs
-from 8 March to 1 November. Cash session 09:30 to 16:00 New York.
+Source: trade.xyz documentation, asset-directory/stocks: Sunday 20:00 to Friday 20:00 New York, that
+is Monday 00:00 to Saturday 00:00 UTC in summer, Monday 01:00 to Saturday 01:00 UTC in winter; 2026
+summer time runs from 8 March to 1 November. Cash session 09:30 to 16:00 New York.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def test_open_at_an_unknown_session() -> None:
 
 @pytest.mark.shared
 def test_robinhood_quotes_stand_still_while_closed(shared_data: Path) -> None:
-    # shared/data/README.md: quotes freeze from Friday 20:00 to Sunday 20:00 New York.
+    # Recorded quotes of August 2026 freeze from Friday 20:00 to Sunday 20:00 New York.
     quotes = read_dataset(shared_data / "xyz-2026-08").tokens.filter(pl.col("token") == "NVDA.RH")
     # By the time of the poll: a row at Friday 20:00 may hold a quote seen at 19:40.
     time_ns = quotes["observed"].cast(pl.Int64).to_numpy() * 1_000_000

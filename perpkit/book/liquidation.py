@@ -19,8 +19,8 @@ from perpkit.arrays import (
     Perps,
     Reason,
     Settings,
-    Tape,
     TermsNow,
+    Tokens,
 )
 from perpkit.book.fills import fill_perp
 from perpkit.book.write import write_event, write_payment
@@ -36,18 +36,14 @@ EVENT_BAD_DEBT = int(Event.BAD_DEBT)
 
 
 @rule
-def lay_paths(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
-    """Set each position's path through the hour; whether there is any position."""
-    some = False
+def lay_paths(terms: TermsNow, perps: Perps) -> None:
+    """Set the far end of each position's path through the hour."""
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
         if position != 0.0:
-            some = True
-            worst = tape.high_px[t, m] if position < 0.0 else tape.low_px[t, m]
-            perps.start_px[m] = tape.mark_px[t - 1, m]
+            worst = perps.high_px[m] if position < 0.0 else perps.low_px[m]
             perps.worst_px[m] = worst
             perps.filled_px[m] = worst * (1.0 - math.copysign(terms[m].cost_frac, position))
-    return some
 
 
 @rule
@@ -76,8 +72,9 @@ def backstop_share(account: int, terms: TermsNow, perps: Perps) -> float:
     share = 0.0
     for m in range(perps.position.shape[0]):
         if perps.position[m] != 0.0 and perps.account[m] == account:
-            own = terms[m].backstop_frac
-            share = own if math.isnan(own) or math.isnan(share) else max(share, own)
+            if math.isnan(terms[m].backstop_frac):
+                return math.nan
+            share = max(share, terms[m].backstop_frac)
     return share
 
 
@@ -141,13 +138,11 @@ def settle_account(t: int, account: int, reason: int, accounts: Accounts, out: O
     """
     left = accounts.cash_usd[account]
     if left < 0.0:
-        p = write_payment(t, BAD_DEBT, (-1, account), 0.0, 0.0, out)
-        out.payments[p].usd = -left
+        write_payment(t, BAD_DEBT, (-1, account), (0.0, 0.0, -left), out)
         write_event(t, EVENT_BAD_DEBT, -1, account, -left, out)
         accounts.cash_usd[account] = 0.0
     elif reason == BACKSTOP and left > 0.0:
-        p = write_payment(t, MARGIN_LOST, (-1, account), 0.0, 0.0, out)
-        out.payments[p].usd = -left
+        write_payment(t, MARGIN_LOST, (-1, account), (0.0, 0.0, -left), out)
         accounts.cash_usd[account] = 0.0
 
 
@@ -160,20 +155,35 @@ def bar_reentry(account: int, perps: Perps) -> None:
 
 
 @rule
-def liquidate(
-    t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings
-) -> None:
-    """Test every account against the hour's extremes and close those that fail."""
-    if t == 0 or not lay_paths(t, tape, terms, book.perps):
-        return
-    for account in range(book.accounts.cash_usd.shape[0]):
-        reason, along = ending(account, terms, book.perps, book.accounts)
+def drop_hedges(account: int, perps: Perps, tokens: Tokens) -> None:
+    """Cancel the token buys that were to hedge an account's positions."""
+    for m in range(perps.position.shape[0]):
+        k = perps.token[m]
+        held = perps.position[m] != 0.0 and perps.account[m] == account
+        if held and k >= 0 and tokens.target[k] > tokens.units[k]:
+            tokens.target[k] = math.nan
+
+
+@rule
+def liquidate(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+    """Test every margin account against the hour's extremes and close those that fail.
+
+    An account without positions fails below zero: a close far from the mark can leave it there.
+    """
+    perps, accounts = book.perps, book.accounts
+    lay_paths(terms, perps)
+    for account in range(accounts.cash_usd.shape[0]):
+        if not accounts.is_margin[account]:
+            continue
+        reason, along = ending(account, terms, perps, accounts)
         if reason == 0:
             continue
         if settings.liquidate_at_trigger == 1:
-            move_to_trigger(account, terms, book.perps, book.accounts)
+            move_to_trigger(account, terms, perps, accounts)
             reason, along = LIQUIDATION, 1.0
         if settings.stop_after_liquidation == 1:
-            bar_reentry(account, book.perps)
-        close_all((t, account, reason, along), terms, book.perps, book.accounts, out)
-        settle_account(t, account, reason, book.accounts, out)
+            bar_reentry(account, perps)
+        if settings.pair_together == 1:
+            drop_hedges(account, perps, book.tokens)
+        close_all((t, account, reason, along), terms, perps, accounts, out)
+        settle_account(t, account, reason, accounts, out)

@@ -22,9 +22,10 @@ from perpkit.arrays import (
     View,
 )
 from perpkit.book.liquidation import liquidate
-from perpkit.book.margin import value_at
+from perpkit.book.margin import assess
 from perpkit.book.orders import trade
 from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding
+from perpkit.book.prices import read_perps, read_tokens
 from perpkit.book.record import look, past_until, write_row
 from perpkit.book.targets import adopt, forget
 from perpkit.book.treasury import deliver, top_up
@@ -52,20 +53,23 @@ def run_hours(
         if not has_room(out, instruments, book.accounts.cash_usd.shape[0]):
             return t
         now = terms[tape.era[t]]
-        value_at(t, tape, book)
+        read_perps(t, tape, book.perps)
+        read_tokens(t, tape, book.tokens, settings)
         pay_dividends(t, tape, book, out)  # 1 corporate actions
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
         accrue_yield(t, tape, book, out)  # 3 yield
         pay_funding(t, tape, book, out)  # 4 funding
-        liquidate(t, tape, now, book, out, settings)  # 5 margin test
+        liquidate(t, now, book, out, settings)  # 5 margin test
         if settings.fill_delay_hours == 0:
-            look(t, tape, now, book, door.mirror)
+            assess(now, book.perps, book.accounts)
+            look(now, book, door.mirror)
             forget(door.target)
             decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
             adopt(t, door.target, book.perps, book.tokens, out)
-        trade(t, tape, now, book, out, settings)  # 6 fills
-        look(t, tape, now, book, door.mirror)
+        trade(t, now, book, out, settings)  # 6 fills
+        assess(now, book.perps, book.accounts)
         top_up(t, book.accounts, book.pending, out, settings)  # 7 treasury
+        look(now, book, door.mirror)
         write_row(t, book, rows)  # 8 ledger
         if settings.fill_delay_hours != 0:
             forget(door.target)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Accounts, Book, Perps, Tape, TermsNow
+from perpkit.arrays import Accounts, Book, Perps, TermsNow
 from perpkit.rule import rule
-
-
-@rule
-def value_at(t: int, tape: Tape, book: Book) -> None:
-    """Take the mark and fair prices of row ``t`` as the book's own."""
-    for m in range(book.perps.mark_px.shape[0]):
-        book.perps.mark_px[m] = tape.mark_px[t, m]
-    for k in range(book.tokens.fair_px.shape[0]):
-        book.tokens.fair_px[k] = tape.fair_px[t, k]
 
 
 @rule

@@ -17,7 +17,6 @@ from perpkit.arrays import (
     Perps,
     Records,
     Settings,
-    Tape,
     TermsNow,
     Tokens,
 )
@@ -34,7 +33,7 @@ REENTRY_REFUSED = int(Event.REENTRY_REFUSED)
 
 
 @rule
-def ask_perps(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
+def ask_perps(terms: TermsNow, perps: Perps) -> bool:
     """Orders of the perps: what their targets still ask for; whether there are any."""
     some = False
     for m in range(perps.target.shape[0]):
@@ -43,8 +42,9 @@ def ask_perps(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
         if gap != 0.0 and not math.isnan(gap):
             term = terms[m]
             size = whole_lots(gap, term.lots_per_unit)
-            px = perp_px(tape.mid_px[t, m], perps.mark_px[m], gap, term.cost_frac)
-            if abs(size) * px >= term.min_order_usd:
+            px = perp_px(perps.mid_px[m], perps.mark_px[m], gap, term.cost_frac)
+            # An order without a price yet stands too, to hold back the other leg of its hedge.
+            if math.isnan(px) or abs(size) * px >= term.min_order_usd:
                 perps.order[m] = size
                 perps.order_px[m] = px
                 some = True
@@ -52,15 +52,15 @@ def ask_perps(t: int, tape: Tape, terms: TermsNow, perps: Perps) -> bool:
 
 
 @rule
-def ask_tokens(t: int, tape: Tape, tokens: Tokens) -> bool:
+def ask_tokens(tokens: Tokens) -> bool:
     """Orders of the tokens: what their targets still ask for; whether there are any."""
     some = False
     for k in range(tokens.target.shape[0]):
         tokens.order[k] = 0.0
         gap = tokens.target[k] - tokens.units[k]
         if gap != 0.0 and not math.isnan(gap):
-            px = token_px(tape.bid_px[t, k], tape.ask_px[t, k], gap, tokens.half_spread_frac[k])
-            if abs(gap) * px >= tokens.min_order_usd[k]:
+            px = token_px(tokens.bid_px[k], tokens.ask_px[k], gap, tokens.half_spread_frac[k])
+            if math.isnan(px) or abs(gap) * px >= tokens.min_order_usd[k]:
                 tokens.order[k] = gap
                 tokens.order_px[k] = px
                 some = True
@@ -78,36 +78,25 @@ def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
 
 
 @rule
-def can_trade(t: int, k: int, tape: Tape, settings: Settings) -> bool:
-    """Whether a token can be traded: a live quote, or by choice any that is recorded."""
-    if tape.live[t, k]:
-        return True
-    frozen = tape.quoted[t, k] and not tape.token_stale[t, k]
-    return settings.trade_frozen_quotes == 1 and bool(frozen)
-
-
-@rule
-def drop_waiting(t: int, tape: Tape, book: Book, settings: Settings) -> None:
+def drop_waiting(perps: Perps, tokens: Tokens, settings: Settings) -> None:
     """Let orders wait that have no price this hour, and with them the other leg of a hedge."""
-    perps, tokens = book.perps, book.tokens
     for m in range(perps.order.shape[0]):
-        waits = bool(tape.stale[t, m])
+        waits = bool(perps.stale[m])
         if is_hedge(m, perps, tokens, settings):
             k = perps.token[m]
-            waits = waits or not can_trade(t, k, tape, settings)
+            waits = waits or not tokens.tradable[k]
             if waits:
                 tokens.order[k] = 0.0
         if waits:
             perps.order[m] = 0.0
     for k in range(tokens.order.shape[0]):
-        if tokens.order[k] != 0.0 and not can_trade(t, k, tape, settings):
+        if not tokens.tradable[k]:
             tokens.order[k] = 0.0
 
 
 @rule
-def refuse_reentry(t: int, book: Book, out: Out, settings: Settings) -> None:
+def refuse_reentry(t: int, perps: Perps, tokens: Tokens, out: Out, settings: Settings) -> None:
     """After a liquidation only closing is left; the buy of its hedge is refused with it."""
-    perps, tokens = book.perps, book.tokens
     for m in range(perps.order.shape[0]):
         order, position = perps.order[m], perps.position[m]
         closes = position * order < 0.0 and abs(order) <= abs(position)
@@ -115,11 +104,12 @@ def refuse_reentry(t: int, book: Book, out: Out, settings: Settings) -> None:
             continue
         k = perps.token[m]
         if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
-            tokens.target[k] = math.nan
             tokens.order[k] = 0.0
         perps.order[m] = -position if position * order < 0.0 else 0.0
-        perps.target[m] = math.nan
-        write_event(t, REENTRY_REFUSED, m, perps.account[m], abs(order) * perps.order_px[m], out)
+        if not perps.trimmed[m]:
+            perps.trimmed[m] = True
+            usd = abs(order) * perps.order_px[m]
+            write_event(t, REENTRY_REFUSED, m, perps.account[m], usd, out)
 
 
 # --------------------------------------------------------------------------- margin and cash
@@ -137,20 +127,20 @@ def unit_need_usd(order: float, px: float, mark_px: float, term: Records) -> flo
 
 @rule
 def cut_perp(order: float, px: float, free_usd: float, need_usd: float, term: Records) -> float:
-    """A perp order cut to free margin, in whole lots; 0 below the minimum order."""
-    size = order
-    if abs(order) * need_usd > free_usd:
-        allowed = max(free_usd, 0.0) / need_usd
-        size = whole_lots(math.copysign(allowed, order), term.lots_per_unit)
+    """A perp order, cut to whole lots that free margin covers; 0 if that is below the minimum."""
+    if abs(order) * need_usd <= free_usd:
+        return order
+    allowed = max(free_usd, 0.0) / need_usd
+    size = whole_lots(math.copysign(allowed, order), term.lots_per_unit)
     return size if abs(size) * px >= term.min_order_usd else 0.0
 
 
 @rule
 def cut_token(order: float, px: float, cash_usd: float, fee_frac: float, least_usd: float) -> float:
-    """A token buy cut to cash; 0 below the minimum order."""
-    size = order
-    if order * px * (1.0 + fee_frac) > cash_usd:
-        size = max(cash_usd, 0.0) / (px * (1.0 + fee_frac))
+    """A token buy, cut to what cash covers; 0 if that is below the minimum."""
+    if order * px * (1.0 + fee_frac) <= cash_usd:
+        return order
+    size = max(cash_usd, 0.0) / (px * (1.0 + fee_frac))
     return size if size * px >= least_usd else 0.0
 
 
@@ -256,15 +246,15 @@ def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, ou
 
 
 @rule
-def trade(t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
-    """Fill the standing targets at the prices of row ``t``."""
+def trade(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+    """Fill the standing targets at the prices of the hour."""
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
-    some_perp = ask_perps(t, tape, terms, perps)
-    some_token = ask_tokens(t, tape, tokens)
+    some_perp = ask_perps(terms, perps)
+    some_token = ask_tokens(tokens)
     if not (some_perp or some_token):
         return
-    refuse_reentry(t, book, out, settings)
-    drop_waiting(t, tape, book, settings)
+    refuse_reentry(t, perps, tokens, out, settings)
+    drop_waiting(perps, tokens, settings)
     count = perps.order.shape[0]
     trade_tokens(t, count, -1.0, tokens, accounts, out)
     reduce_perps(t, terms, perps, accounts, out)

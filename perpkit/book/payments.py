@@ -25,8 +25,8 @@ def pay_dividends(t: int, tape: Tape, book: Book, out: Out) -> None:
             account = book.tokens.account[k]
             usd = units * tape.action_usd[n]
             book.accounts.cash_usd[account] += usd
-            p = write_payment(t, DIVIDEND, (perps + k, account), units, tape.action_usd[n], out)
-            out.payments[p].usd = usd
+            what = (units, tape.action_usd[n], usd)
+            write_payment(t, DIVIDEND, (perps + k, account), what, out)
 
 
 @rule
@@ -35,13 +35,13 @@ def accrue_yield(t: int, tape: Tape, book: Book, out: Out) -> None:
     perps = tape.oracle_px.shape[1]
     for k in range(tape.apr.shape[1]):
         units = book.tokens.units[k]
-        if units != 0.0 and tape.apr[t, k] != 0.0:
-            rate_1h = tape.apr[t, k] / 8760.0
+        rate_1h = tape.apr[t, k] / 8760.0
+        if units != 0.0 and rate_1h != 0.0 and not math.isnan(rate_1h):
             grown = units * rate_1h
             book.tokens.units[k] = units + grown
             where = (perps + k, book.tokens.account[k])
-            p = write_payment(t, YIELD, where, grown, rate_1h, out)
-            out.payments[p].usd = grown * tape.fair_px[t, k]
+            what = (grown, rate_1h, grown * book.tokens.fair_px[k])
+            write_payment(t, YIELD, where, what, out)
 
 
 @rule
@@ -71,5 +71,4 @@ def pay_funding(t: int, tape: Tape, book: Book, out: Out) -> None:
             continue
         usd = funding_usd(position, tape.oracle_px[t, m], rate)
         book.accounts.cash_usd[account] += usd
-        p = write_payment(t, FUNDING, (m, account), position, rate, out)
-        out.payments[p].usd = usd
+        write_payment(t, FUNDING, (m, account), (position, rate, usd), out)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Book, Past, Rows, Tape, TermsNow, View
-from perpkit.book.margin import assess, equity, margin_ratio, price_liquidations
+from perpkit.arrays import Accounts, Book, Past, Perps, Rows, Tape, TermsNow, Tokens, View
+from perpkit.book.margin import equity, margin_ratio, price_liquidations
 from perpkit.rule import rule
 
 
@@ -31,9 +31,8 @@ def past_until(tape: Tape, t: int) -> Past:
 
 
 @rule
-def mirror_perps(terms: TermsNow, book: Book, view: View) -> None:
+def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
     """Show the perps to the strategy."""
-    perps = book.perps
     for m in range(perps.position.shape[0]):
         perp = view.perps[m]
         perp.position = perps.position[m]
@@ -44,9 +43,8 @@ def mirror_perps(terms: TermsNow, book: Book, view: View) -> None:
 
 
 @rule
-def mirror_accounts(t: int, tape: Tape, book: Book, view: View) -> None:
-    """Show accounts and the tokens in them to the strategy."""
-    accounts = book.accounts
+def mirror_accounts(accounts: Accounts, view: View) -> None:
+    """Show the accounts to the strategy, without the tokens in them."""
     for a in range(accounts.cash_usd.shape[0]):
         account = view.accounts[a]
         value = accounts.value_usd[a]
@@ -54,28 +52,39 @@ def mirror_accounts(t: int, tape: Tape, book: Book, view: View) -> None:
         account.equity_usd = value
         account.margin_ratio = margin_ratio(accounts.maintenance_usd[a], value)
         account.free_usd = value - accounts.initial_usd[a]
-    for k in range(book.tokens.units.shape[0]):
-        units = book.tokens.units[k]
-        token = view.tokens[k]
-        token.units = units
-        token.fair_px = book.tokens.fair_px[k]
-        token.multiplier = tape.multiplier[t, k]
-        if units != 0.0:
-            view.accounts[book.tokens.account[k]].equity_usd += units * book.tokens.fair_px[k]
 
 
 @rule
-def look(t: int, tape: Tape, terms: TermsNow, book: Book, view: View) -> None:
-    """Assess the accounts at the mark and show the book to the strategy, which never writes it."""
-    assess(terms, book.perps, book.accounts)
+def mirror_tokens(tokens: Tokens, view: View) -> None:
+    """Show the tokens to the strategy, and count them to their accounts."""
+    for k in range(tokens.units.shape[0]):
+        units = tokens.units[k]
+        token = view.tokens[k]
+        token.units = units
+        token.fair_px = tokens.fair_px[k]
+        token.multiplier = tokens.multiplier[k]
+        if units != 0.0:
+            view.accounts[tokens.account[k]].equity_usd += units * tokens.fair_px[k]
+
+
+@rule
+def look(terms: TermsNow, book: Book, view: View) -> None:
+    """Show the assessed book to the strategy, which never writes it."""
     price_liquidations(terms, book.perps, book.accounts)
-    mirror_perps(terms, book, view)
-    mirror_accounts(t, tape, book, view)
+    mirror_perps(terms, book.perps, view)
+    mirror_accounts(book.accounts, view)
+    mirror_tokens(book.tokens, view)
 
 
 @rule
 def write_row(t: int, book: Book, rows: Rows) -> None:
-    """End-of-hour state; every cause is formed from it later, by other code."""
+    """End-of-hour state; every cause is formed from it later, by other code.
+
+    Equity is always written, the rest where it is kept.
+    """
+    rows.equity_usd[t] = equity(book)
+    if rows.position.shape[0] == 0:
+        return
     for m in range(book.perps.position.shape[0]):
         rows.position[t, m] = book.perps.position[m]
         rows.liquidation_px[t, m] = book.perps.liquidation_px[m]
@@ -87,4 +96,3 @@ def write_row(t: int, book: Book, rows: Rows) -> None:
         rows.value_usd[t, a] = book.accounts.value_usd[a]
         rows.initial_usd[t, a] = book.accounts.initial_usd[a]
         rows.maintenance_usd[t, a] = book.accounts.maintenance_usd[a]
-    rows.equity_usd[t] = equity(book)

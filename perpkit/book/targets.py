@@ -29,14 +29,14 @@ def adopt(t: int, target: Target, perps: Perps, tokens: Tokens, out: Out) -> Non
         if math.isinf(wanted):
             write_event(t, BAD_TARGET, m, perps.account[m], wanted, out)
         elif not math.isnan(wanted):
+            perps.trimmed[m] = perps.trimmed[m] and wanted == perps.target[m]
             perps.target[m] = wanted
             perps.decided[m] = t
-            perps.trimmed[m] = False
     for k in range(target.tokens.shape[0]):
         wanted = target.tokens[k]
         if math.isinf(wanted) or wanted < 0.0:
             write_event(t, BAD_TARGET, count + k, tokens.account[k], wanted, out)
         elif not math.isnan(wanted):
+            tokens.trimmed[k] = tokens.trimmed[k] and wanted == tokens.target[k]
             tokens.target[k] = wanted
             tokens.decided[k] = t
-            tokens.trimmed[k] = False

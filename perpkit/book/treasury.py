@@ -43,8 +43,9 @@ def top_up(t: int, accounts: Accounts, pending: Pending, out: Out, settings: Set
         usd = min(wanted, accounts.cash_usd[WALLET] - settings.transfer_cost_usd)
         if usd > 0.0:
             accounts.cash_usd[WALLET] -= usd + settings.transfer_cost_usd
-            p = write_payment(t, TRANSFER, (-1, WALLET), usd, 0.0, out)
-            out.payments[p].usd = -settings.transfer_cost_usd
+            accounts.value_usd[WALLET] -= usd + settings.transfer_cost_usd
+            what = (usd, 0.0, -settings.transfer_cost_usd)
+            write_payment(t, TRANSFER, (-1, WALLET), what, out)
             pending.usd[a] = usd
             pending.due_row[a] = t + settings.transfer_hours
             write_event(t, SENT, -1, a, usd, out)

@@ -8,19 +8,23 @@ from perpkit.rule import rule
 
 @rule
 def write_payment(
-    row: int, flow: int, where: tuple[int, int], quantity: float, rate: float, out: Out
-) -> int:
-    """Start a payment row for ``where = (instrument, account)``; the caller sets ``usd``."""
-    n = int(out.used[1])
-    payment = out.payments[n]
+    row: int, flow: int, where: tuple[int, int], what: tuple[float, float, float], out: Out
+) -> None:
+    """Add a payment row, unless payments are not kept.
+
+    ``where`` is instrument and account, ``what`` quantity, rate and USD.
+    """
+    if out.payments.shape[0] == 0:
+        return
+    payment = out.payments[out.used[1]]
     payment.row = row
     payment.flow = flow
     payment.instrument = where[0]
     payment.account = where[1]
-    payment.quantity = quantity
-    payment.rate = rate
+    payment.quantity = what[0]
+    payment.rate = what[1]
+    payment.usd = what[2]
     out.used[1] += 1
-    return n
 
 
 @rule
@@ -43,6 +47,7 @@ def has_room(out: Out, instruments: int, accounts: int) -> bool:
     things about it; an account can lose its margin, make bad debt, and move cash.
     """
     fills = out.used[0] + 3 * instruments <= out.fills.shape[0]
-    payments = out.used[1] + 3 * instruments + 3 * accounts <= out.payments.shape[0]
+    kept = out.payments.shape[0]
+    payments = kept == 0 or out.used[1] + 3 * instruments + 3 * accounts <= kept
     events = out.used[2] + 4 * instruments + 4 * accounts <= out.events.shape[0]
     return bool(fills and payments and events)

@@ -11,6 +11,8 @@ from perpkit.cli.backtest import backtest
 from perpkit.cli.version import show_version
 from perpkit.errors import PerpkitError
 
+_STOPPED = 130
+
 app = typer.Typer(
     name="perpkit",
     help="Backtest tokenized stocks held against on-chain equity perpetuals.",
@@ -31,14 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
     except PerpkitError as e:
         return _say(str(e), e.exit_code, debug="--debug" in told)
     except TyperException as e:
+        if not e.format_message():  # no command was named, and the help is printed
+            return 2
         return _say(f"{e.format_message().rstrip('.')}; see perpkit --help", 2, debug=False)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("stopped; nothing was written", 130, debug=False)
+        code = _STOPPED
     except Exception as e:
         where = f"{type(e).__name__}: {e}"
         return _say(
             f"a bug in perpkit ({where}); please report it with --debug", 1, debug="--debug" in told
         )
+    if code == _STOPPED:  # typer turns Ctrl-C into this code
+        return _say("stopped; nothing was written", _STOPPED, debug=False)
     return code if isinstance(code, int) else 0
 
 
@@ -47,5 +53,5 @@ def _say(sentence: str, code: int, *, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"perpkit: {sentence}", file=sys.stderr)
+    print(f"perpkit: {' '.join(sentence.split())}", file=sys.stderr)  # one line, whatever it quotes
     return code

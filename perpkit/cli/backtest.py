@@ -11,7 +11,7 @@ import typer
 def backtest(
     strategy: Annotated[str, typer.Argument(help="Strategy: a name, or the path of a file.")],
     data: Annotated[
-        Path | None, typer.Option(help="Dataset folder. [default: the shipped demo]")
+        Path | None, typer.Option(help="Dataset folder; default the shipped demo.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Run file (TOML).")] = None,
     settings: Annotated[
@@ -21,7 +21,7 @@ def backtest(
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last hour, UTC.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Result folder. [default: runs/STRATEGY-DATASET]")
+        Path | None, typer.Option(help="Result folder; default runs/STRATEGY-DATASET.")
     ] = None,
     capital: Annotated[float | None, typer.Option(help="USD at the start.")] = None,
     as_json: Annotated[

@@ -35,12 +35,14 @@ def settled_rate(premium: float, term: Records) -> float:
 
 @rule
 def mean_premium(t: int, m: int, tape: Tape, hours: int) -> float:
-    """Average of the hourly premiums of the interval that ends at row ``t``."""
-    first = max(t - hours + 1, 0)
+    """Average of the hourly premiums of the interval that ends at row ``t``, since the listing."""
     total = 0.0
-    for row in range(first, t + 1):
-        total += tape.premium[row, m]
-    return total / (t + 1 - first)
+    count = 0
+    for row in range(max(t - hours + 1, 0), t + 1):
+        if not math.isnan(tape.premium[row, m]):
+            total += tape.premium[row, m]
+            count += 1
+    return total / count if count > 0 else math.nan
 
 
 @rule

@@ -71,10 +71,10 @@ def hour_premium(t: int, m: int, tape: Tape, term: Records) -> float:
     ask = tape.impact_ask_px[t, m]
     total = 0.0
     for update in range(1, updates + 1):
-        oracle = within_steps(external, base, term.step_frac, update)
+        oracle = within_steps(external, base, term.step_frac, float(update))
         mark = oracle
         if not math.isnan(mid):
-            mark = within_steps(mid, mark_base, term.step_frac, update)
+            mark = within_steps(mid, mark_base, term.step_frac, float(update))
         sample = premium_of(oracle, mark, bid, ask, term.two_sided)
         if oracle == external and (mark == mid or math.isnan(mid)):
             # Both have arrived: every later update of the hour shows the same premium.

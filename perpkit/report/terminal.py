@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from perpkit.ledger import CAUSES
 from perpkit.run import Result
 
 WIDTH = 100
-_BAR = 30
+_LEAST = 60  # narrower terminals break the lines themselves
+_BAR = 20
+_LABEL = 22
 _NAMES = {
     "perp_price": "perp price",
     "token_price": "token price",
@@ -29,127 +30,153 @@ _NAMES = {
     "liquidation": "liquidation",
     "bad_debt": "bad debt (venue's)",
 }
+_COSTS = ("fees", "slippage", "interest", "transfer", "settlement")
 
 
 def print_summary(result: Result, out: Path | None) -> None:
     """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal."""
     console = Console(highlight=False)
-    if not console.is_terminal or console.width > WIDTH:
-        console = Console(highlight=False, width=WIDTH)
-    console.print(Group(*_parts(result, out)))
+    width = max(_LEAST, min(console.width, WIDTH)) if console.is_terminal else WIDTH
+    for line in _lines(result, out, width):
+        console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
-def _parts(result: Result, out: Path | None) -> list[RenderableType]:
-    parts: list[RenderableType] = [_title(result), Text(), _headline(result), Text()]
-    parts += [_heading("Where it came from"), _attribution(result), Text()]
+def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
+    yield _title(result)
+    yield Text()
+    yield from _headline(result)
+    yield Text()
+    yield Text("Where it came from", style="bold")
+    yield from _attribution(result)
+    yield Text()
     if result.warnings:
-        parts += [_heading("Warnings"), *(_bullet(w, "yellow") for w in result.warnings), Text()]
-    parts += [_heading("Assumed"), _assumed(result), Text()]
+        yield Text("Warnings", style="bold")
+        for warning in result.warnings:
+            yield from _wrapped("  ! ", warning, width, "yellow")
+        yield Text()
+    yield Text("Assumed", style="bold")
+    yield from _assumed(result, width)
     if out is not None:
-        parts.append(Text.assemble("Files  ", (str(out), "bold")))
-    return parts
-
-
-def _heading(text: str) -> Text:
-    return Text(text, style="bold")
-
-
-def _bullet(text: str, style: str) -> Padding:
-    line = Table.grid(padding=(0, 1))
-    line.add_column(width=1)
-    line.add_column()
-    line.add_row(Text("!", style=style), Text(text))
-    return Padding(line, (0, 0, 0, 2))
+        yield Text()
+        yield Text.assemble("Files  ", (str(out), "bold"))
 
 
 def _title(result: Result) -> Text:
     made = result.manifest
     first, last = made["span"]
-    coins, tokens = len(made["instruments"]["coins"]), len(made["instruments"]["tokens"])
+    coins = _count(made["instruments"]["coins"], "perp")
+    tokens = _count(made["instruments"]["tokens"], "token")
     return Text.assemble(
         (result.strategy, "bold"),
         " on ",
         (made["dataset"]["name"], "bold"),
-        f"   {first} to {last}   {coins} perps, {tokens} tokens",
+        f", {first} to {last}, {coins} and {tokens}",
     )
+
+
+def _count(names: list[str], noun: str) -> str:
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+
+
+def _wrapped(bullet: str, text: str, width: int, style: str) -> Iterator[Text]:
+    """A text under a bullet, its further lines indented as far."""
+    for n, line in enumerate(textwrap.wrap(text, width - len(bullet)) or [""]):
+        yield Text.assemble((bullet if n == 0 else " " * len(bullet), style), line)
 
 
 # --------------------------------------------------------------------------- numbers
 
 
 def percent(value: float | str | None) -> str:
-    """A fraction as a percentage, signed where negative."""
-    return "–" if value is None or isinstance(value, str) else f"{value:.2%}"
+    """A fraction as a percentage.
 
-
-def usd(value: float | str | None) -> str:
-    """Dollars with thousands and cents."""
-    return "–" if value is None or isinstance(value, str) else f"{value:,.2f}"
+    >>> percent(0.0339)
+    '3.39%'
+    """
+    return "n/a" if value is None or isinstance(value, str) else f"{value:.2%}"
 
 
 def plain(value: float | str | None) -> str:
-    """A number to two digits."""
-    return "–" if value is None or isinstance(value, str) else f"{value:,.2f}"
+    """A number with thousands, to two digits.
+
+    >>> plain(103385.106)
+    '103,385.11'
+    """
+    return "n/a" if value is None or isinstance(value, str) else f"{value:,.2f}"
 
 
-Shown = tuple[str, str, Callable[[float | int | str | None], str], str]
-
-_LEFT: tuple[Shown, ...] = (
-    ("Final equity", "final_equity_usd", usd, "USD"),
-    ("Total return", "total_return_frac", percent, ""),
-    ("Max drawdown", "max_drawdown_frac", percent, ""),
-    ("Worst margin ratio", "worst_margin_ratio", plain, "1 is liquidation"),
-    ("Fees and slippage", "cost_drag_frac", percent, "of gross funding"),
-)
-_RIGHT: tuple[Shown, ...] = (
-    ("Net APR on all capital", "net_apr", percent, ""),
-    ("Over the risk-free rate", "excess_apr", percent, "APR"),
-    ("Funding on notional", "funding_yield_apr", percent, "APR"),
-    ("Time in market", "time_in_market_frac", percent, ""),
-    ("Turnover", "turnover", plain, "× capital"),
-)
-
-
-def _headline(result: Result) -> RenderableType:
-    table = Table.grid(padding=(0, 2), expand=False)
-    for _ in range(2):
-        table.add_column(style="dim", min_width=20)
-        table.add_column(justify="right", style="bold", min_width=11)
-        table.add_column(style="dim", min_width=12)
-    for left, right in zip(_LEFT, _RIGHT, strict=True):
-        table.add_row(*_cells(result, left), *_cells(result, right))
-    return Padding(table, (0, 0, 0, 2))
+def _headline(result: Result) -> Iterator[Text]:
+    found = result.summary
+    spent = sum(float(found[f"{cause}_usd"] or 0.0) for cause in _COSTS)
+    bound = int(result.facts["oracle_hours_bound"] or 0)
+    free = percent(result.manifest["config"]["risk_free_apr"])
+    drag = found["cost_drag_frac"]
+    left = (
+        ("Final equity", plain(found["final_equity_usd"]), "USD"),
+        ("Total return", percent(found["total_return_frac"]), ""),
+        ("Max drawdown", percent(found["max_drawdown_frac"]), ""),
+        ("Worst margin ratio", plain(found["worst_margin_ratio"]), "1 is liquidation"),
+        ("Costs", plain(spent), "USD" if drag is None else f"USD, {percent(drag)} of funding"),
+        ("Oracle held back", f"{bound:,}", "coin-hours"),
+    )
+    right = (
+        ("Net APR on all capital", percent(found["net_apr"]), ""),
+        (f"Over {free} risk-free", percent(found["excess_apr"]), ""),
+        ("Funding APR on notional", percent(found["funding_yield_apr"]), ""),
+        ("Time in market", percent(found["time_in_market_frac"]), ""),
+        ("Turnover a year", plain(found["turnover"]), "x equity"),
+        ("Largest oracle lag", percent(result.facts["oracle_largest_lag_frac"]), ""),
+    )
+    for ours, theirs in zip(left, right, strict=True):
+        yield _cells((*ours, 19, 12, 23), (*theirs, 23, 10, 0))
 
 
-def _cells(result: Result, shown: Shown) -> tuple[str, str, str]:
-    label, metric, form, unit = shown
-    return label, form(result.summary[metric]), unit
+def _cells(*cells: tuple[str, str, str, int, int, int]) -> Text:
+    line = Text("  ")
+    for label, value, note, wide, number, rest in cells:
+        line.append(f"{label:<{wide}}", "dim")
+        line.append(f"{value:>{number}}", "bold")
+        line.append(f" {note:<{rest}}", "dim")
+    line.rstrip()
+    return line
 
 
-def _attribution(result: Result) -> RenderableType:
+def _attribution(result: Result) -> Iterator[Text]:
     capital = float(result.manifest["config"]["capital"])
     found = {c: float(result.summary[f"{c}_usd"] or 0.0) for c in CAUSES}
-    largest = max((abs(x) for x in found.values()), default=0.0)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(min_width=18)
-    table.add_column(justify="right", min_width=14)
-    table.add_column(justify="right", min_width=9, style="dim")
-    table.add_column()
+    largest = max(abs(x) for x in found.values())
     for cause, value in found.items():
         if value != 0.0:
             width = max(1, round(_BAR * abs(value) / largest))
-            style = "green" if value > 0.0 else "red"
-            bar = Text(("+" if value > 0.0 else "-") * width, style=style)
-            table.add_row(_NAMES[cause], usd(value), percent(value / capital), bar)
+            bar = ("+" if value > 0.0 else "-") * width
+            line = Text(_money(_NAMES[cause], value, capital))
+            line.append(f"   {'' if value > 0.0 else bar:>{_BAR}}", "red")
+            line.append("|", "dim")
+            line.append(bar if value > 0.0 else "", "green")
+            yield line
     net = sum(found.values())
-    table.add_row(Text("net", style="bold"), Text(usd(net), style="bold"), percent(net / capital))
-    return Padding(table, (0, 0, 0, 2))
+    yield Text(_money("net", net, capital), style="bold")
 
 
-def _assumed(result: Result) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(ratio=1)
-    for assumption in result.assumptions:
-        table.add_row(assumption.name, Text(assumption.value))
-    return Padding(table, (0, 0, 0, 2))
+def _money(name: str, usd: float, capital: float) -> str:
+    return f"  {name:<18}{usd:>14,.2f}{usd / capital:>10.2%}"
+
+
+# --------------------------------------------------------------------------- assumptions
+
+
+def _assumed(result: Result, width: int) -> Iterator[Text]:
+    """One line a choice and one a venue's terms; the manifest has them whole, with sources."""
+    terms = [t for t in result.manifest["terms"] if t["needed"] and t["confidence"] == "assumed"]
+    of_terms = {f"{t['scope']} {t['key']}" for t in terms}
+    for name, value, why in result.assumptions:
+        if name not in of_terms:
+            shown = f"{value}, {why}" if len(value) <= len("0.333333") else value
+            text = textwrap.shorten(shown, width - _LABEL - 3, placeholder=" ...")
+            yield Text.assemble((f"  {name:<{_LABEL + 1}}", "dim"), text)
+    for scope in dict.fromkeys(t["scope"] for t in terms):
+        said = dict.fromkeys(f"{t['key']} {t['value']}" for t in terms if t["scope"] == scope)
+        label, text = f"terms of {scope}", ", ".join(said)
+        if len(label) > _LABEL:
+            label, text = "terms", f"of {scope}: {text}"
+        yield from _wrapped(f"  {label:<{_LABEL + 1}}", text, width, "dim")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.core.errors import NumbaError
 
-from perpkit.arrays import F64, Past, Target, View
-from perpkit.errors import StrategyError
-from perpkit.rule import DECIDE, compile_cached, is_cached, rule, rule_sources
+from perpkit.arrays import F64, Past, Target, View, layout
+from perpkit.errors import StrategyError, nearest
+from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_dtype
 
@@ -37,6 +39,7 @@ def _sources(strategy: Strategy) -> list[Path]:
     return [*own, Path(__file__), *rule_sources()]
 
 
+@lru_cache(maxsize=16)
 def compiled_entry(strategy: Strategy) -> Entry:
     """The strategy's entry under the one signature, from the cache where it is there.
 
@@ -57,20 +60,56 @@ def compiled_entry(strategy: Strategy) -> Entry:
 
     try:
         return compile_cached(decide, DECIDE, "strategy", _sources(strategy), counted=True)
-    except NumbaError as e:
+    except CacheError:
+        raise
+    except Exception as e:  # a misspelt field is a bare KeyError of numba, not an error of its own
         raise StrategyError(_in_words(e, strategy)) from e
 
 
-def _in_words(error: NumbaError, strategy: Strategy) -> str:
-    text = str(error)
-    line = ""
-    for part in text.split(f'{strategy.file.name}", line ')[1:]:
-        line = ":" + part.partition(":")[0].strip()
-    reason = next((x.strip() for x in text.splitlines() if x.strip() and "Failed in" not in x), "")
-    return (
-        f"{strategy.file.name}{line}: decide cannot be compiled: {reason}; "
-        "use numbers, loops and the arrays of past and book, or try --pure-python"
-    )
+def _in_words(error: Exception, strategy: Strategy) -> str:
+    """What the compiler has to say, without its types, and the line it says it of."""
+    told = str(error).rpartition("raised a specific error:")[2]
+    lines = [x.strip() for x in told.splitlines() if x.strip() and "Failed in" not in x]
+    reason = lines[0] if lines else type(error).__name__
+    name = ""
+    if isinstance(error, KeyError):
+        name = str(error.args[0])
+        reason = f"there is no field {name}: {nearest(name, _fields(strategy))}"
+    elif found := re.match(r"Unknown attribute '(\w+)' of type (\w+)", reason):
+        name, owner = found.groups()
+        near = nearest(name, Past._fields) if owner == "Past" else "check its name"
+        reason = f"{owner.lower()} has no field {name}: {near}"
+    elif found := re.match(r"Untyped global name '(\w+)'.*'function'", reason):
+        name, reason = found[1], f"{found[1]} is a plain function; write @rule above it"
+    elif found := re.match(r"NameError: name '(\w+)'", reason):
+        name, reason = found[1], f"there is no {found[1]}; define or import it"
+    elif reason.startswith("No implementation of function"):
+        call = next((x.removeprefix(">>> ") for x in lines if x.startswith(">>> ")), "a call in it")
+        reason = f"{call} is not something numbers can do"
+    else:
+        reason = reason.removesuffix(". Raised from None").rstrip(".")
+    place = _place(told, name, strategy.sources) or strategy.file.name
+    remedy = "" if name else "; use numbers, loops and the arrays of past and book"
+    return f"{place}: decide cannot be compiled: {reason}{remedy}"
+
+
+def _fields(strategy: Strategy) -> list[str]:
+    own = [p.name for p in strategy.parameters] + list(strategy.memory.names or ())
+    views = [name for axes in layout(View).values() for name in axes.dtype.names]
+    return own + views
+
+
+def _place(told: str, name: str, sources: tuple[Path, ...]) -> str:
+    """File and line: where the compiler says it was, else where a name first stands."""
+    own = {path.name for path in sources}
+    for file, line in re.findall(r'File "([^"]+)", line (\d+)', told):
+        if Path(file).name in own:
+            return f"{Path(file).name}:{line}"
+    for path in sources if name else ():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if name in (getattr(node, "attr", None), getattr(node, "id", None)):
+                return f"{path.name}:{getattr(node, 'lineno', 0)}"
+    return ""
 
 
 def plain_entry(strategy: Strategy) -> Entry:

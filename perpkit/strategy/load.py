@@ -23,7 +23,7 @@ from perpkit.strategy.params import Parameter, memory_dtype, parameters
 GROUP = "perpkit.strategies"
 DECIDE_ARGUMENTS = 6
 # Names that a numpy record already has: a field of that name could not be reached.
-_RESERVED = frozenset(dir(np.recarray))
+_RESERVED = frozenset(dir(np.recarray)) | frozenset(dir(np.record))
 _helpers: set[str] = set()
 
 
@@ -54,10 +54,18 @@ def places() -> dict[str, Path]:
             if not file.name.startswith("_"):
                 found.setdefault(file.stem, file)
     for point in entry_points(group=GROUP):
-        spec = importlib.util.find_spec(point.module)
-        if spec is not None and spec.origin is not None:
-            found.setdefault(point.name, Path(spec.origin))
+        origin = _origin(point.module)
+        if origin is not None:
+            found.setdefault(point.name, Path(origin))
     return found
+
+
+def _origin(module: str) -> str | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # somebody else's broken package must not stop this run
+        return None
+    return None if spec is None else spec.origin
 
 
 def find(what: str) -> Path:
@@ -68,7 +76,7 @@ def find(what: str) -> Path:
     StrategyError
         If there is no such file or name.
     """
-    if what.endswith(".py") or "/" in what or "\\" in what:
+    if _is_path(what):
         file = Path(what)
         if not file.is_file():
             raise StrategyError(f"{what}: there is no such strategy file; check the path")
@@ -77,6 +85,10 @@ def find(what: str) -> Path:
     if what not in known:
         raise StrategyError(f"no strategy is called {what}: {nearest(what, known)}")
     return known[what].resolve()
+
+
+def _is_path(what: str) -> bool:
+    return what.endswith(".py") or "/" in what or "\\" in what
 
 
 def load(what: str) -> Strategy:
@@ -94,10 +106,10 @@ def load(what: str) -> Strategy:
     if (decide is None) == (targets is None):
         raise StrategyError(
             f"{where}: a strategy defines either decide(t, past, book, p, mine, target) "
-            "or targets(tape); this file defines " + ("both" if decide else "neither")
+            "or targets(tape); this file defines " + ("neither" if decide is None else "both")
         )
     if decide is not None:
-        _check_arguments(decide, where)
+        _check_decide(decide, where)
     known = parameters(getattr(module, "Params", None), where)
     memory = memory_dtype(getattr(module, "Memory", None), where)
     for name in [p.name for p in known] + [n for n in memory.names or () if n != "_"]:
@@ -105,10 +117,16 @@ def load(what: str) -> Strategy:
             raise StrategyError(f"{where}: {name} is a word numpy keeps for itself; rename it")
     sources = tuple(dict.fromkeys([file, *_own_imports(file, module)]))
     doc = (module.__doc__ or "").strip().partition("\n")[0]
-    return Strategy(file.stem, file, doc, known, memory, decide, targets, sources)
+    name = file.stem if _is_path(what) else what
+    return Strategy(name, file, doc, known, memory, decide, targets, sources)
 
 
-def _check_arguments(decide: Callable[..., None], where: str) -> None:
+def _check_decide(decide: Callable[..., None], where: str) -> None:
+    if not inspect.isfunction(decide) or inspect.isgeneratorfunction(decide):
+        raise StrategyError(
+            f"{where}: decide is not a plain function; write def decide(t, past, book, p, mine, "
+            "target) that sets target and returns nothing"
+        )
     names = list(inspect.signature(decide).parameters)
     if len(names) != DECIDE_ARGUMENTS:
         raise StrategyError(
@@ -130,20 +148,25 @@ def _import(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(file.parent))
+    # Bytecode is told from its source by the second and the size: an edit within that would run as
+    # it was, and be cached under the digest of the new text.
+    before_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except SyntaxError as e:
-        raise StrategyError(f"{e.filename}:{e.lineno}: {e.msg}") from e
-    except Exception as e:
+        place = file.name if e.filename is None else f"{Path(e.filename).name}:{e.lineno}"
+        raise StrategyError(f"{place}: {e.msg}") from e
+    except (Exception, SystemExit) as e:
         line = _line_of(e, file)
         raise StrategyError(f"{file.name}{line}: {type(e).__name__}: {e}") from e
     finally:
+        sys.dont_write_bytecode = before_bytecode
         sys.path.remove(str(file.parent))
         _helpers.update(_beside(file.parent, set(sys.modules) - before))
     return module
 
 
-def _line_of(error: Exception, file: Path) -> str:
+def _line_of(error: BaseException, file: Path) -> str:
     line = ""
     trace = error.__traceback__
     while trace is not None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from perpkit.errors import RequestError, StrategyError, nearest
 
 _CODES = {int: "i8", float: "f8", bool: "?"}
+_LARGEST = 2**63 - 1  # what an i8 holds
 
 
 class Declared(NamedTuple):
@@ -50,7 +51,7 @@ def field(
     default : value when the run sets none
     ge, le : lowest and highest value allowed
     unit : what the number counts, such as ``"h"`` or ``"USD"``
-    help : one line for ``perpkit backtest STRATEGY --help``
+    help : one line for whoever sets it
 
     >>> field(72, ge=1, unit="h").default
     72
@@ -64,12 +65,18 @@ def parameters(cls: type | None, where: str) -> tuple[Parameter, ...]:
     Raises
     ------
     StrategyError
-        If one is not an int, float or bool, or has no default.
+        If one is not an int, float or bool, has no default, or one that does not fit.
     """
     if cls is None:
         return ()
     made = []
-    for name, kind in get_type_hints(cls).items():
+    hints = _hints(cls, where)
+    for name in vars(cls):
+        if not name.startswith("__") and name not in hints:
+            raise StrategyError(
+                f"{where}: Params.{name} has no kind; write {name}: float = field(VALUE)"
+            )
+    for name, kind in hints.items():
         if kind not in _CODES:
             raise StrategyError(
                 f"{where}: Params.{name} is {kind!r}; a parameter is an int, a float or a bool"
@@ -79,8 +86,47 @@ def parameters(cls: type | None, where: str) -> tuple[Parameter, ...]:
             raise StrategyError(f"{where}: Params.{name} has no default; give it field(VALUE)")
         if not isinstance(told, Declared):
             told = Declared(told, None, None, "", "")
-        made.append(Parameter(name, kind, *told))
+        parameter = Parameter(name, kind, *told)
+        try:
+            _value(parameter, parameter.default)
+        except ValidationError as e:
+            raise StrategyError(f"{where}: default of Params.{name} {_in_words(e)}") from None
+        made.append(parameter)
     return tuple(made)
+
+
+def _hints(cls: type, where: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls)
+    except Exception as e:
+        raise StrategyError(
+            f"{where}: {cls.__name__}: {e}; a field is an int, a float or a bool"
+        ) from e
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted")  # noqa: TRY004 - pydantic knows this one
+    return value
+
+
+def _value(parameter: Parameter, value: object) -> Any:
+    kind, ge, le = parameter.kind, parameter.ge, parameter.le
+    if kind is bool:
+        return TypeAdapter(bool).validate_python(value)
+    if kind is int:
+        ge, le = -_LARGEST if ge is None else ge, _LARGEST if le is None else le
+    told: Any = Annotated[
+        kind,
+        Field(ge=ge, le=le, allow_inf_nan=False if kind is float else None),
+        BeforeValidator(_no_bool),
+    ]
+    return TypeAdapter(told).validate_python(value)
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"was {first['input']!r}: {first['msg'].lower().removeprefix('value error, ')}"
 
 
 def bind(known: tuple[Parameter, ...], values: Mapping[str, object], where: str) -> dict[str, Any]:
@@ -95,22 +141,12 @@ def bind(known: tuple[Parameter, ...], values: Mapping[str, object], where: str)
     for name in values:
         if name not in names:
             raise RequestError(f"{where} has no parameter {name}: {nearest(name, names)}")
-    fields: dict[str, Any] = {
-        p.name: (p.kind, Field(p.default, ge=p.ge, le=p.le, allow_inf_nan=False))
-        if p.kind is float
-        else (p.kind, Field(p.default, ge=p.ge, le=p.le))
-        for p in known
-    }
-    model = create_model(
-        "Params", __config__=ConfigDict(protected_namespaces=(), validate_default=True), **fields
-    )
-    try:
-        bound: dict[str, Any] = model(**values).model_dump()
-    except ValidationError as e:
-        first = e.errors()[0]
-        raise RequestError(
-            f"{where}: parameter {first['loc'][0]} was {first['input']!r}: {first['msg'].lower()}"
-        ) from None
+    bound: dict[str, Any] = {}
+    for p in known:
+        try:
+            bound[p.name] = _value(p, values.get(p.name, p.default))
+        except ValidationError as e:
+            raise RequestError(f"{where}: parameter {p.name} {_in_words(e)}") from None
     return bound
 
 
@@ -122,7 +158,12 @@ def params_dtype(known: tuple[Parameter, ...]) -> np.dtype[Any]:
 def memory_dtype(cls: type | None, where: str) -> np.dtype[Any]:
     """Record layout of a ``Memory`` class: one record a perp, zero at the start."""
     fields = []
-    for name, kind in get_type_hints(cls).items() if cls is not None else ():
+    for name, kind in _hints(cls, where).items() if cls is not None else ():
+        if name in vars(cls):
+            raise StrategyError(
+                f"{where}: Memory.{name} has a value; memory is zero at the start, write "
+                f"{name}: {getattr(kind, '__name__', kind)} alone"
+            )
         if kind not in _CODES:
             raise StrategyError(
                 f"{where}: Memory.{name} is {kind!r}; memory holds ints, floats and bools"

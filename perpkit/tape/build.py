@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from perpkit.rulebook import (
     resolve_terms,
 )
 from perpkit.sessions import us_equity_hours
-from perpkit.tape.grid import lay, place
 from perpkit.tape.instruments import Instruments, choose
 from perpkit.tape.prices import Prices, lay_prices, span
 from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
@@ -54,7 +53,6 @@ class Market:
     tokens: Tokens
     resolved: Resolved
     funding_from: str  # "recorded" or "formula"
-    open_interest: F64  # (T, M) units, NaN where not recorded
     notes: tuple[str, ...] = ()
     facts: dict[str, float | int | None] = field(default_factory=dict)
 
@@ -76,17 +74,22 @@ def settings_of(config: RunConfig) -> Settings:
     )
 
 
-def form(
-    dataset: Dataset, config: RunConfig, *, end_ns: int | None = None, pure_python: bool = False
-) -> Market:
-    """Lay a dataset on the clock and form what it does not record.
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A market laid on the clock, before what it does not record is formed."""
+
+    market: Market
+    prices: Prices
+
+
+def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> Laid:
+    """Lay a dataset on the clock; everything that a run could be refused for is refused here.
 
     Parameters
     ----------
     dataset : checked dataset
     config : the run's choices
     end_ns : last hour asked for
-    pure_python : run the market loop uncompiled
 
     Raises
     ------
@@ -94,48 +97,60 @@ def form(
         If the data lacks something the run needs, or a choice does not fit it.
     """
     names = choose(dataset, config)
-    funding_from = config.funding or ("recorded" if dataset.prices == "onchain" else "formula")
     record, file = settlements(dataset)
-    if dataset.prices == "external" and config.funding is None and record.height:
-        funding_from = "recorded"
-    needed = record if funding_from == "recorded" else None
-    cut = span(dataset, needed, names, end_ns)
+    funding_from = _funding_from(dataset, config, record)
+    cut = span(dataset, record if funding_from == "recorded" else None, names, end_ns)
     time_ns = cut.time_ns
     resolved = _terms(dataset, config, names, time_ns, funding_from)
     prices = lay_prices(dataset, config, names, time_ns)
     quotes = lay_quotes(dataset, config, names, time_ns)
+    dividends = lay_dividends(dataset, names, time_ns, quotes)
     interval = resolved.terms["interval_hours"][resolved.era]
     rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
     due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
-    tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)
+    tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)._replace(
+        action_row=dividends.row, action_token=dividends.token, action_usd=dividends.usd
+    )
     tape.funding[:] = np.where(due, rates, np.nan)
     tape.premium[:] = np.where(np.isnan(premiums), prices.premium, premiums)
     tape.due[:] = due
     if funding_from == "formula":
         tape = tape._replace(by_formula=due & np.isnan(tape.funding))
-    dividends = lay_dividends(dataset, names, time_ns, quotes)
-    tape = tape._replace(
-        action_row=dividends.row, action_token=dividends.token, action_usd=dividends.usd
-    )
     tokens = _tokens(dataset, config, names, time_ns)
+    notes = (*dataset.notes, *cut.notes)
+    market = Market(dataset, names, tape, resolved.terms, tokens, resolved, funding_from, notes)
+    return Laid(market, prices)
+
+
+def form(
+    dataset: Dataset, config: RunConfig, *, end_ns: int | None = None, pure_python: bool = False
+) -> Market:
+    """Lay a dataset on the clock and form what it does not record; both halves in one call."""
+    return complete(lay(dataset, config, end_ns=end_ns), config, pure_python=pure_python)
+
+
+def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Market:
+    """Form what the dataset does not record: prices, premiums, rates, fair prices.
+
+    Parameters
+    ----------
+    laid : what :func:`lay` made; its tape is written to
+    config : the run's choices
+    pure_python : run the market loop uncompiled
+    """
+    market = laid.market
     loop: Callable[..., None] = form_market if pure_python else compiled()
+    hours = len(market.tape.time_ns)
     with np.errstate(all="ignore"):
-        loop(tape, resolved.terms, tokens, settings_of(config), 0, len(time_ns))
-    _finish(tape, prices)
-    at = place(dataset.perps, "coin", names.coins, time_ns)
-    interest = lay(dataset.perps, "open_interest", at, prices.stale.shape)
-    return Market(
-        dataset,
-        names,
-        tape,
-        resolved.terms,
-        tokens,
-        resolved,
-        funding_from,
-        interest,
-        (*dataset.notes, *cut.notes),
-        _facts(tape, prices, rates, quotes),
-    )
+        loop(market.tape, market.terms, market.tokens, settings_of(config), 0, hours)
+    _finish(market.tape, laid.prices)
+    return replace(market, facts=_facts(market.tape, laid.prices))
+
+
+def _funding_from(dataset: Dataset, config: RunConfig, record: pl.DataFrame) -> str:
+    if config.funding is not None:
+        return config.funding
+    return "recorded" if dataset.prices == "onchain" or record.height else "formula"
 
 
 def _terms(
@@ -181,7 +196,7 @@ def _assemble(
         tape.mark_px[:] = prices.mark_px
     for name in ("mid_px", "impact_bid_px", "impact_ask_px", "volume_usd", "stale"):
         getattr(tape, name)[:] = getattr(prices, name)
-    for name in ("bid_px", "ask_px", "nav_px", "multiplier", "apr", "quoted"):
+    for name in ("bid_px", "ask_px", "nav_px", "multiplier", "apr", "halted", "quoted"):
         getattr(tape, name)[:] = getattr(quotes, name)
     tape.token_stale[:] = quotes.stale
     return tape
@@ -217,7 +232,7 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     return tokens
 
 
-def _facts(tape: Tape, prices: Prices, rates: F64, quotes: Quotes) -> dict[str, float | int | None]:
+def _facts(tape: Tape, prices: Prices) -> dict[str, float | int | None]:
     """What the forming of the market has to say for itself."""
     formed = tape.external_px.shape[1] > 0
     lag: F64 | None = None
@@ -229,22 +244,9 @@ def _facts(tape: Tape, prices: Prices, rates: F64, quotes: Quotes) -> dict[str, 
         "oracle_largest_lag_frac": float(np.nanmax(lag)) if lag is not None else None,
         "hours_without_book": int(no_book.sum()) if formed else None,
         "stale_perp_hours": int((prices.stale & prices.listed).sum()),
-        "stale_token_hours": int(quotes.stale.sum()),
+        "stale_token_hours": int(tape.token_stale.sum()),
         "rates_by_formula": int(tape.by_formula.sum()),
-        "rates_recorded": int((~np.isnan(rates)).sum()),
+        "rates_recorded": int((~np.isnan(tape.funding)).sum() - tape.by_formula.sum()),
         "hours_with_extremes": int((~np.isnan(prices.mark_high_px)).sum()),
         "token_hours_not_live": int((~tape.live).sum()),
     }
-
-
-def open_interest_frame(market: Market) -> pl.DataFrame:
-    """Open interest in USD at the mark: time, coin, usd."""
-    rows, coins = np.nonzero(~np.isnan(market.open_interest))
-    usd = market.open_interest[rows, coins] * market.tape.mark_px[rows, coins]
-    return pl.DataFrame(
-        {
-            "time": market.tape.time_ns[rows] // 1_000_000,
-            "coin": [market.names.coins[m] for m in coins],
-            "usd": usd,
-        }
-    ).with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC")))

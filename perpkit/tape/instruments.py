@@ -77,14 +77,22 @@ def _pairs(dataset: Dataset, config: RunConfig, coins: tuple[str, ...]) -> dict[
                 f"pairs: {coin} is a perp on {ours} and {token} a token on {theirs}; "
                 "pair a perp with a token of its own underlying"
             )
-    made = {}
+    doubled = [t for t in config.pairs.values() if list(config.pairs.values()).count(t) > 1]
+    if doubled:
+        raise RequestError(
+            f"pairs: {doubled[0]} is paired with two perps; a token hedges one, so pair the other "
+            "with a token of its own"
+        )
+    made = dict(config.pairs)
     for coin in coins:
         own = dataset.perps_meta[coin].underlying
-        equal = [t.token for t in dataset.tokens_meta.values() if t.underlying == own]
-        if coin in config.pairs:
-            made[coin] = config.pairs[coin]
-        elif equal:
-            made[coin] = equal[0]
+        free = [
+            t.token
+            for t in dataset.tokens_meta.values()
+            if t.underlying == own and t.token not in made.values()
+        ]
+        if coin not in made and free:
+            made[coin] = free[0]
     return made
 
 
@@ -95,8 +103,8 @@ def _link(
     held = [dataset.tokens_meta[t] for t in tokens]
     accounts = (WALLET, *dict.fromkeys(p.venue for p in perps))
     underlyings = tuple(sorted({x.underlying for x in perps} | {x.underlying for x in held}))
-    paired = {token: coin for coin, token in reversed(pairs.items())}
-    interest = _first_open_interest(dataset.perps)
+    paired = {token: coin for coin, token in pairs.items()}
+    interest = _first_open_interest(dataset.perps.filter(pl.col("coin").is_in(coins)))
     token_perp = []
     for meta in held:
         same = [p.coin for p in perps if p.underlying == meta.underlying]
@@ -119,10 +127,6 @@ def _link(
 
 
 def _first_open_interest(perps: pl.DataFrame) -> dict[str, float]:
-    # The first recorded value: a later one would let the future choose the pair.
-    first = (
-        perps.filter(pl.col("open_interest").is_not_null())
-        .group_by("coin", maintain_order=True)
-        .agg(pl.col("open_interest").first())
-    )
-    return dict(first.iter_rows())
+    # The first hour alone: a later value would let the future choose the perp.
+    first = perps.filter(pl.col("time") == pl.col("time").min())
+    return dict(first.select("coin", pl.col("open_interest").fill_null(0.0)).iter_rows())

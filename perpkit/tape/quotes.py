@@ -11,11 +11,11 @@ from perpkit.arrays import B8, F64, I64
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
-from perpkit.rulebook import load_issuer
+from perpkit.rulebook import UNKNOWN, load_issuer
 from perpkit.sessions import open_at
 from perpkit.tape.grid import Placed, carry, lay, place, refuse_gaps, rows_since
 from perpkit.tape.instruments import Instruments
-from perpkit.units import stamp
+from perpkit.units import stamp, to_ns
 
 
 class Quotes(NamedTuple):
@@ -27,6 +27,7 @@ class Quotes(NamedTuple):
     multiplier: F64
     apr: F64
     stale: B8
+    halted: B8
     quoted: B8
 
 
@@ -58,13 +59,16 @@ def lay_quotes(dataset: Dataset, config: RunConfig, names: Instruments, time_ns:
     bid, ask = carry(bid, age), carry(ask, age)
     _refuse_mids(dataset, config, names, (bid == ask).any(axis=0))
     halted = _halted(dataset, at, shape)
+    nav = carry(column("nav_px"), rows_since(~np.isnan(column("nav_px"))))
     return Quotes(
         bid,
         ask,
-        carry(column("nav_px"), rows_since(~np.isnan(column("nav_px")))),
-        _multipliers(dataset, config, names, column("multiplier")),
-        np.nan_to_num(column("apr")),
+        nav,
+        _multipliers(dataset, config, names, column("multiplier"), age >= 0),
+        # A NAV that grows is the yield; a rate beside it would pay it twice.
+        np.where(np.isnan(nav), np.nan_to_num(column("apr")), 0.0),
         age != 0,
+        halted,
         _sessions(dataset, config, names, time_ns) & ~halted,
     )
 
@@ -85,7 +89,9 @@ def _refuse_mids(dataset: Dataset, config: RunConfig, names: Instruments, mid: B
         )
 
 
-def _multipliers(dataset: Dataset, config: RunConfig, names: Instruments, recorded: F64) -> F64:
+def _multipliers(
+    dataset: Dataset, config: RunConfig, names: Instruments, recorded: F64, quoted: B8
+) -> F64:
     made = carry(recorded, rows_since(~np.isnan(recorded)))
     for k, token in enumerate(names.tokens):
         known = config.multiplier.get(token, dataset.tokens_meta[token].multiplier)
@@ -93,7 +99,7 @@ def _multipliers(dataset: Dataset, config: RunConfig, names: Instruments, record
             made[:, k] = config.multiplier[token]
         elif known is not None:
             made[np.isnan(made[:, k]), k] = known
-        elif np.isnan(made[:, k]).any():
+        elif (np.isnan(made[:, k]) & quoted[:, k]).any():
             raise DataError(
                 f"{dataset.folder.name}: the multiplier of {token} (underlying units a token) is "
                 f"not known; give it in dataset.toml or with --set multiplier.{token}=VALUE"
@@ -104,16 +110,22 @@ def _multipliers(dataset: Dataset, config: RunConfig, names: Instruments, record
 def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> B8:
     made = np.zeros((len(time_ns), len(names.tokens)), np.bool_)
     for k, token in enumerate(names.tokens):
-        session: object = config.token_session.get(token)
-        if session is None:
-            issuer = dataset.tokens_meta[token].issuer
-            session = load_issuer(issuer).at("quote_session", int(time_ns[0])).value
-            if session == "unknown":
+        if token in config.token_session:
+            made[:, k] = open_at(time_ns, config.token_session[token])
+            continue
+        issuer = load_issuer(dataset.tokens_meta[token].issuer)
+        issuer.at("quote_session", int(time_ns[0]))  # refuses a run before the issuer's terms
+        blocks = issuer.blocks["quote_session"]
+        block = np.searchsorted([b.since_ns for b in blocks], time_ns, side="right") - 1
+        for n in np.unique(block):
+            session, own = str(blocks[n].value), block == n
+            if session == UNKNOWN:
                 raise DataError(
-                    f"issuer {issuer}: when {token} is quoted is unknown; set it with "
+                    f"issuer {issuer.name}: when {token} is quoted is unknown from "
+                    f"{stamp(int(time_ns[np.argmax(own)]))}; set it with "
                     f"--set token_session.{token}=24/5 (or 24/7, cash)"
                 )
-        made[:, k] = open_at(time_ns, str(session))
+            made[own, k] = open_at(time_ns[own], session)
     return made
 
 
@@ -131,7 +143,7 @@ def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Qu
     made: list[tuple[int, int, float]] = []
     first, last = int(time_ns[0]), int(time_ns[-1])
     for action in dataset.actions.iter_rows(named=True):
-        at = int(action["time"].timestamp()) * 1_000_000_000
+        at = to_ns(action["time"])
         if action["underlying"] not in names.underlyings or not first < at <= last:
             continue
         if action["kind"] == "split":

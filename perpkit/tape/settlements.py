@@ -17,7 +17,7 @@ LATEST_NS = 600 * 1_000_000_000  # a stamp later than ten minutes is no settleme
 def settlements(dataset: Dataset) -> tuple[pl.DataFrame, str]:
     """The record of funding and the file it stands in: its own table, else the perps' column."""
     if dataset.funding.height:
-        return dataset.funding, "funding.parquet"
+        return dataset.funding.filter(pl.col("funding").is_not_null()), "funding.parquet"
     recorded = dataset.perps.filter(pl.col("funding").is_not_null())
     return recorded.select("time", "coin", "funding", "premium"), "perps.parquet"
 
@@ -49,7 +49,7 @@ def lay_settlements(
     rates = np.full((len(time_ns), len(coins)), np.nan)
     premiums = np.full_like(rates, np.nan)
     for m, coin in enumerate(coins):
-        own = frame.filter(pl.col("coin") == coin, pl.col("funding").is_not_null())
+        own = frame.filter(pl.col("coin") == coin)
         at = times_ns(own)
         near = np.clip((at - time_ns[0]) // HOUR_NS, 0, len(time_ns) - 1)
         interval_ns = interval_hours[near, m].astype(np.int64) * HOUR_NS

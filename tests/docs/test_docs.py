@@ -1,0 +1,205 @@
+"""The pages of docs/ hold: their code runs, their links resolve, their tables are current.
+
+A block that begins with a comment naming a file (`# my_strategy.py`) is saved under that name
+before it runs; a ```text block right after a ```python block is what that block prints.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import perpkit
+from perpkit.arrays import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW, Event, Past, Reason
+from perpkit.config import RunConfig, check_config, document
+from perpkit.dataset import schema
+from perpkit.dataset.description import TOKEN_KINDS
+from perpkit.ledger import CAUSES
+from perpkit.rulebook import VENUE_KEYS
+from perpkit.run import Result
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+    line: int
+    follows: int  # characters between the block before and this one
+
+    @property
+    def file(self) -> str | None:
+        found = re.match(r"# (\S+\.(?:py|toml))\n", self.text)
+        return found[1] if found else None
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text, last = page.read_text(encoding="utf-8"), 0
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        line = text.count("\n", 0, found.start(2))
+        yield Block(found[1], found[2], line, len(text[last : found.start()].strip()))
+        last = found.end()
+
+
+def tables(page: str) -> dict[str, list[list[str]]]:
+    """Rows of the first table under each heading, without its head, cells stripped."""
+    found: dict[str, list[list[str]]] = {}
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for part in re.split(r"^#+ ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        table = re.search(r"(?:^\|.*\n?)+", body, re.MULTILINE)
+        if table:
+            rows = table[0].strip().splitlines()[2:]
+            found[heading.strip("`")] = [
+                [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows
+            ]
+    return found
+
+
+def names(rows: list[list[str]]) -> list[str]:
+    """Words in backticks in the first column."""
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
+
+
+# --------------------------------------------------------------------------- code and links
+
+
+@EVERY_PAGE
+def test_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERPKIT_HOME", str(tmp_path / "home"))
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    printed = ""
+    for block in blocks(page):
+        if block.file is not None:
+            file = tmp_path / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
+        if block.language == "python":
+            with redirect_stdout(StringIO()) as out:
+                exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)
+            printed = out.getvalue()
+        elif block.language == "text" and block.follows == 0:
+            assert printed == block.text, f"{page.name}:{block.line}"
+
+
+@EVERY_PAGE
+def test_toml_of_the_page_parses(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "toml":
+            told = tomllib.loads(block.text)
+            if block.file == "run.toml":
+                check_config(told)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda p: p.stem)
+def test_relative_links_resolve(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\[[^\]]*\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        aim = (page.parent / file) if file else page
+        assert aim.exists(), target
+        if anchor:
+            assert anchor in anchors(aim), target
+
+
+def anchors(page: Path) -> list[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
+
+
+# --------------------------------------------------------------------------- run-file.md
+
+
+def test_settings_are_current() -> None:
+    page = (ROOT / "docs" / "run-file.md").read_text(encoding="utf-8")
+    assert document() in page, "write perpkit.config.document() to docs/run-file.md"
+
+
+def test_every_setting_has_a_description() -> None:
+    assert all(field.description for field in RunConfig.model_fields.values())
+
+
+def test_terms_are_current() -> None:
+    told = tables("run-file.md")["Terms"]
+    assert told == [
+        [f"`{name}`", key.unit or "–", key.legal.replace("|", "\\|"), key.meaning]
+        for name, key in VENUE_KEYS.items()
+    ]
+
+
+# --------------------------------------------------------------------------- files.md
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return perpkit.backtest("funding_carry", config={"end": datetime(2025, 9, 6, tzinfo=UTC)})
+
+
+def test_every_frame_has_its_columns(result: Result) -> None:
+    told = tables("files.md")
+    assert {name: names(told[name]) for name in result.frames} == {
+        name: frame.columns for name, frame in result.frames.items()
+    }
+
+
+def test_every_file_is_told(result: Result, tmp_path: Path) -> None:
+    result.save(tmp_path / "run")
+    told = names(tables("files.md")["The result folder"])
+    assert sorted(told) == sorted(path.name for path in (tmp_path / "run").iterdir())
+
+
+def test_keys_of_summary_and_manifest_are_told(result: Result) -> None:
+    told = tables("files.md")
+    assert names(told["summary.json"]) == list(result.to_dict())
+    assert names(told["manifest.json"]) == list(result.manifest)
+
+
+def test_words_in_frames_are_told() -> None:
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    ends_the_run = {Event.FUNDING_MISSING, Event.BAD_TARGET}
+    events = names(tables("files.md")["Kinds of events"])
+    assert events == [event.name.lower() for event in Event if event not in ends_the_run]
+    for word in (*CAUSES, *(reason.name.lower() for reason in Reason)):
+        assert f"`{word}" in text, word
+
+
+# --------------------------------------------------------------------------- dataset.md
+
+
+@pytest.mark.parametrize("table", schema.TABLES, ids=lambda t: t.name)
+def test_every_table_has_its_columns(table: schema.Table) -> None:
+    rows = tables("dataset.md")[table.name]
+    assert names(rows) == list(table.columns)
+    for row, (name, column) in zip(rows, table.columns.items(), strict=True):
+        needed = [kind for kind, all_of in schema.NEEDED.items() if name in all_of]
+        given = "always" if column.required else ", ".join(needed) if table is schema.PERPS else ""
+        assert row[2] == given, (table.name, name)
+
+
+def test_kinds_are_told() -> None:
+    text = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
+    assert ", ".join(f"`{kind}`" for kind in TOKEN_KINDS) in text
+
+
+# --------------------------------------------------------------------------- strategies.md
+
+
+def test_what_a_strategy_sees_is_told() -> None:
+    told = tables("strategies.md")
+    assert names(told["past"]) == list(Past._fields)
+    assert names(told["book.perps"]) == list(PERP_VIEW.names or ())
+    assert names(told["book.tokens"]) == list(TOKEN_VIEW.names or ())
+    assert names(told["book.accounts"]) == list(ACCOUNT_VIEW.names or ())

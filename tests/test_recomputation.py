@@ -1,0 +1,394 @@
+"""Every dollar of a run on real prices, recomputed from the raw files; see recomputation.py."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import perpkit
+
+from .recomputation import (
+    CAPITAL,
+    CHECKS,
+    HOUR,
+    LAST,
+    NEW_YORK,
+    Case,
+    Raw,
+    before,
+    carried,
+    check_accounts,
+    check_causes,
+    check_equity,
+    check_fills,
+    check_payments,
+    check_positions,
+    quoted,
+)
+
+pytestmark = pytest.mark.shared
+
+CARRY = {"enter_apr": 0.02, "exit_apr": -1, "lookback_hours": 12}
+LATE_FRIDAY = datetime(2026, 8, 14, 22, tzinfo=UTC)  # 18:00 in New York
+SATURDAY = datetime(2026, 8, 15, tzinfo=UTC)  # Friday 20:00 in New York, where quotes freeze
+SUNDAY_NIGHT = datetime(2026, 8, 17, tzinfo=UTC)  # Sunday 20:00 in New York, where they resume
+
+RESTLESS = '''
+"""Trade on a plan, whatever the clock: open, add, cut, flip and close."""
+from perpkit.strategy import field
+
+
+class Params:
+    every_hours: int = field(5, ge=1, le=1000, unit="h", help="hours between two plans")
+    first_hour: int = field(0, ge=0, le=1000, unit="h", help="hour of the first plan")
+    hedged: int = field(0, ge=0, le=1, help="whether to open one hedged pair a perp")
+
+
+class Memory:
+    on: bool
+
+
+def decide(t, past, book, p, mine, target):
+    if t < p.first_hour or (t - p.first_hour) % p.every_hours != 0:
+        return
+    for m in range(len(book.perps)):
+        k = book.perps[m].token
+        step = ((t - p.first_hour) // p.every_hours + 2 * m) % 7
+        units = (step - 3.0) * 1000.0 / past.mark_px[-1, m]
+        held = ((step * 3 + 1) % 5) * 600.0 / past.mark_px[-1, m]
+        if p.hedged == 1:
+            held = int(500_000.0 / past.mark_px[-1, m]) / 100.0
+            units = -held
+        target.perps[m] = units
+        if k >= 0:
+            target.tokens[k] = held
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path) -> Path:
+    return shared_data / "xyz-2026-08"
+
+
+@pytest.fixture(scope="module")
+def restless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("strategies") / "restless.py"
+    file.write_text(RESTLESS, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def cases(folder: Path, restless: Path) -> dict[str, Case]:
+    """A carry that stays in, one that goes in and out, and plans that also add, cut and flip."""
+    busy = {"enter_apr": 0.055, "exit_apr": 0.05, "lookback_hours": 4, "notional_usd": 7000}
+    pools = {"xyz:NVDA": "NVDAB", "xyz:AAPL": "AAPLB"}
+    cost = {"token_half_spread_frac": 0.002, "token_fee_frac": 0.001}
+    run, raw = perpkit.backtest, Raw(folder)
+
+    def case(raw: Raw, result: perpkit.Result, **more: Any) -> Case:
+        return Case(raw, result, result.frames, **more)
+
+    return {
+        "carry": case(raw, run("funding_carry", data=folder, params=CARRY)),
+        "busy": case(raw, run("funding_carry", data=folder, params=busy)),
+        "each": case(
+            raw,
+            run(restless, data=folder, config={"pair": "each"}, pure_python=True),
+            together=False,
+        ),
+        "pool": case(
+            Raw(folder, pairs=pools),
+            run(restless, data=folder, config={"pairs": pools, **cost}, pure_python=True),
+            token_half_spread=0.002,
+            token_fee=0.001,
+        ),
+    }
+
+
+@pytest.fixture(params=["carry", "busy", "each", "pool"])
+def case(request: pytest.FixtureRequest, cases: dict[str, Case]) -> Case:
+    return cases[request.param]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
+def test_recomputed(case: Case, check: Callable[[Case], None]) -> None:
+    check(case)
+
+
+def test_the_carry_is_paid_in_the_hours_that_were_not_polled(cases: dict[str, Case]) -> None:
+    case = cases["carry"]
+    paid = case.frames["funding"]
+    gaps = [case.raw.hours[t] for t in np.flatnonzero(~case.raw.recorded[:, 0])]
+    # Six pairs from 12 August 18:00 on; 17 hours were not polled, 16 of them after it.
+    assert len(case.frames["fills"]) == 12
+    assert len(paid) == 6 * 241 == 1446
+    assert paid["time"].is_in(gaps).sum() == 6 * 16 == 96
+    assert (paid.filter(pl.col("time").is_in(gaps))["payment_usd"] != 0).all()
+
+
+def test_counts_of_the_market(case: Case) -> None:
+    raw, facts = case.raw, case.result.facts
+    tokens = [n - len(raw.coins) for n in raw.partner]
+    assert facts["stale_perp_hours"] == (~raw.recorded).sum() == 17 * 9
+    assert facts["stale_token_hours"] == np.isnan(raw.bid[:, tokens]).sum() == 17 * 8
+    assert facts["token_hours_not_live"] == (~raw.live[:, tokens]).sum()
+    assert facts["rates_recorded"] == raw.rate.size
+
+
+def test_no_token_trades_at_a_quote_that_stands(case: Case) -> None:
+    raw, seen = case.raw, 0
+    bid, ask = carried(raw.bid), carried(raw.ask)
+    for fill in case.trades():
+        t, k = fill["t"], fill["n"] - len(raw.coins)
+        if k >= 0:
+            quotes = {(bid[i, k], ask[i, k]) for i in (t - 2, t - 1, t) if i >= 0}
+            assert len(quotes) > 1
+            local = fill["time"].astimezone(NEW_YORK)
+            weekend = local.weekday() == 5 or not quoted(fill["time"])
+            assert not weekend or fill["instrument"] in ("NVDAB", "AAPLB")
+            seen += 1
+    assert seen
+
+
+def plan_of_friday_night(folder: Path, restless: Path, **config: Any) -> perpkit.Result:
+    """One plan, at Friday 21:00 in New York: a hedged pair of every perp."""
+    return perpkit.backtest(
+        restless,
+        data=folder,
+        params={"first_hour": 3, "every_hours": 1000, "hedged": 1},
+        config={"start": LATE_FRIDAY, **config},
+        pure_python=True,
+    )
+
+
+def hours_of(frames: dict[str, pl.DataFrame], instrument: str) -> list[datetime]:
+    return frames["fills"].filter(pl.col("instrument") == instrument)["time"].to_list()
+
+
+def test_microsoft_narrow_and_frozen_does_not_trade_on_saturday(
+    folder: Path, restless: Path, cases: dict[str, Case]
+) -> None:
+    day = pl.col("time").is_between(SATURDAY, SATURDAY + 23 * HOUR)
+    microsoft = pl.col("instrument") == "MSFT.RH"
+    quotes = pl.read_parquet(folder / "tokens.parquet").filter(
+        day & (pl.col("token") == "MSFT.RH") & (pl.col("time") > SATURDAY)
+    )
+    assert ((quotes["ask_px"] - quotes["bid_px"]) / quotes["bid_px"]).max() < 1.3e-4
+    assert not quotes["halted"].any()
+    for case in cases.values():
+        assert case.frames["fills"].filter(day & microsoft).is_empty()
+    # Two rules hold it back, each alone as well as both; without them it does trade.
+    awake, patient = {"token_session": {"MSFT.RH": "24/7"}}, {"max_frozen_hours": 168}
+    for config in ({}, awake, patient):
+        held = plan_of_friday_night(folder, restless, **config)
+        assert min(hours_of(held.frames, "MSFT.RH")) >= SUNDAY_NIGHT
+    careless = plan_of_friday_night(folder, restless, **awake, **patient)
+    assert hours_of(careless.frames, "MSFT.RH") == [SATURDAY + 3 * HOUR]
+    assert ("max_frozen_hours", "168") in {(a.name, a.value) for a in careless.assumptions}
+
+
+def test_frozen_quotes_are_traded_when_told_to(folder: Path, restless: Path) -> None:
+    result = plan_of_friday_night(folder, restless, trade_frozen_quotes=True)
+    assert hours_of(result.frames, "MSFT.RH") == [SATURDAY + 3 * HOUR]
+
+
+@pytest.mark.parametrize("pair", ["together", "each"])
+def test_a_plan_of_the_weekend_waits_for_live_quotes(
+    folder: Path, restless: Path, pair: str
+) -> None:
+    result = plan_of_friday_night(folder, restless, pair=pair)
+    raw = Raw(folder, LATE_FRIDAY)
+    case = Case(raw, result, result.frames, together=pair == "together")
+    for check in CHECKS:
+        check(case)
+    decided = LATE_FRIDAY + 3 * HOUR
+    fills = {f["instrument"]: f["time"] for f in case.trades()}
+    assert {f["decided_at"] for f in case.trades()} == {decided}
+    poll = decided + 2 * HOUR  # the hour after the decision was not polled
+    reopened = SUNDAY_NIGHT + HOUR  # at 20:00 the quote is still Friday's
+    for n, m in raw.partner.items():
+        live = raw.hours[4 + int(np.argmax(raw.live[4:, n - len(raw.coins)]))]
+        assert fills[raw.names[n]] == live == reopened
+        assert fills[raw.names[m]] == (reopened if pair == "together" else poll)
+    assert fills["xyz:HOOD"] == poll  # without a token it waits for the next poll alone
+
+
+def test_a_carry_that_would_enter_at_the_weekend_waits(folder: Path) -> None:
+    result = perpkit.backtest(
+        "funding_carry",
+        data=folder,
+        params={**CARRY, "lookback_hours": 3},
+        config={"start": LATE_FRIDAY},
+    )
+    raw = Raw(folder, LATE_FRIDAY)
+    case = Case(raw, result, result.frames)
+    for check in CHECKS:
+        check(case)
+    apr = (raw.rate[1:4].mean(axis=0)) * 8760
+    wanted = [n for n, m in raw.partner.items() if apr[m] > CARRY["enter_apr"]]
+    assert len(wanted) >= 6  # at 01:00Z of Saturday funding says enter
+    entered = case.frames["fills"]["time"]
+    assert len(entered) == 12
+    assert entered.min() > SUNDAY_NIGHT
+
+
+def test_no_cliff_at_the_weekend(cases: dict[str, Case]) -> None:
+    case = cases["carry"]
+    raw, perps = case.raw, len(case.raw.coins)
+    friday, sunday = raw.row[SATURDAY], raw.row[SUNDAY_NIGHT]
+    monday = raw.row[datetime(2026, 8, 17, 2, tzinfo=NEW_YORK).astimezone(UTC)]
+    held, after = before(case.held()), case.held()[:, perps:]
+    assert not case.of_fills(lambda f: f["size"])[friday : monday + 1].any()
+    basis = raw.mark - raw.oracle
+    explained = (held[:, :perps] * (basis - before(basis))).sum(axis=1)
+    equity = case.column("equity", "equity_usd")
+    change = np.diff(equity, prepend=CAPITAL)
+    # Off hours a hedged pair moves by its basis, funding, and what the token's price is off its
+    # oracle at the last live quote: at most half a cent in any hour here.
+    rest = change - explained - case.causes()["funding"].sum(axis=1)
+    assert abs(rest[friday : sunday + 1]).max() < 0.005
+    largest = abs(explained[friday : monday + 1]).max()
+    assert largest == pytest.approx(25.487, abs=0.001)
+    assert abs(change[friday : monday + 1]).max() < 1.05 * largest
+
+    # What this would not have let pass: the frozen quotes' mids, and the last live mid left alone.
+    mid = (raw.bid + raw.ask) / 2
+    for price, cliff in ((mid, 450), (np.where(raw.live, mid, np.nan), 200)):
+        wrong = equity + (after * np.nan_to_num(carried(price) - raw.fair)).sum(axis=1)
+        assert abs(np.diff(wrong)[friday - 1 : monday]).max() > cliff
+
+
+def test_the_run_ends_with_the_record_of_funding(folder: Path, case: Case) -> None:
+    perps = pl.read_parquet(folder / "perps.parquet")
+    assert perps["time"].max() == LAST + HOUR
+    assert pl.read_parquet(folder / "funding.parquet")["time"].max() == LAST
+    for name in ("equity", "accounts", "funding", "positions"):
+        assert case.frames[name]["time"].max() == LAST
+    said = [w for w in case.result.warnings if "the run ends at 2026-08-22 19:00Z" in w]
+    assert len(said) == 1
+    assert "funding" in said[0]
+    assert "1 h cut" in said[0]
+
+
+def test_twice_the_same(folder: Path, cases: dict[str, Case]) -> None:
+    frames = cases["carry"].frames
+    for pure in (False, True):
+        again = perpkit.backtest("funding_carry", data=folder, params=CARRY, pure_python=pure)
+        assert again.frames.keys() == frames.keys()
+        for name, frame in again.frames.items():
+            assert frame.equals(frames[name]), (name, pure)
+
+
+def test_fills_without_delay_differ_and_are_named(folder: Path, cases: dict[str, Case]) -> None:
+    late = cases["carry"]
+    result = perpkit.backtest(
+        "funding_carry", data=folder, params=CARRY, config={"fill_delay_hours": 0}
+    )
+    case = replace(late, result=result, frames=result.frames)
+    for check in CHECKS:
+        if check is not check_fills:
+            check(case)
+    fills = result.frames["fills"]
+    assert (fills["time"] == fills["decided_at"]).all()
+    assert fills["decided_at"].equals(late.frames["fills"]["decided_at"])
+    assert fills["size"].equals(late.frames["fills"]["size"])
+    assert not fills["px"].equals(late.frames["fills"]["px"])
+    named = [a.value for a in result.assumptions if a.name == "fill_delay_hours"]
+    assert named == ["0"]
+    assert ("fill_delay_hours", "1") in {(a.name, a.value) for a in late.result.assumptions}
+
+
+def edited(frame: str, **columns: pl.Expr) -> Callable[[Case], Case]:
+    def change(case: Case) -> Case:
+        made = case.frames[frame].with_columns(**columns)
+        return replace(case, frames={**case.frames, frame: made})
+
+    return change
+
+
+def without(frame: str, row: int) -> Callable[[Case], Case]:
+    def change(case: Case) -> Case:
+        made = case.frames[frame].with_row_index("i").filter(pl.col("i") != row).drop("i")
+        return replace(case, frames={**case.frames, frame: made})
+
+    return change
+
+
+def other_rule(name: str, of: Callable[[Raw], np.ndarray]) -> Callable[[Case], Case]:
+    def change(case: Case) -> Case:
+        raw = copy.copy(case.raw)
+        setattr(raw, name, of(raw))
+        return replace(case, raw=raw)
+
+    return change
+
+
+def frozen_mids(raw: Raw) -> np.ndarray:
+    return np.hstack([raw.mark, carried((raw.bid + raw.ask) / 2)])
+
+
+col = pl.col
+WRONG = {
+    "a payment the other way": (check_payments, edited("funding", payment_usd=-col("payment_usd"))),
+    "a payment missing": (check_payments, without("funding", 100)),
+    "payments an hour early": (check_payments, edited("funding", time=col("time") - HOUR)),
+    "at the oracle before": (check_payments, other_rule("oracle", lambda r: before(r.oracle))),
+    "at the mark": (check_payments, other_rule("oracle", lambda r: r.mark)),
+    "at the rate before": (check_payments, other_rule("rate", lambda r: before(r.rate))),
+    "weekend at frozen mids": (check_causes, other_rule("price", frozen_mids)),
+    "funding at the mark": (check_causes, other_rule("oracle", lambda r: r.mark)),
+    "a cause missing": (check_causes, without("attribution", 1000)),
+    "a cause misnamed": (
+        check_causes,
+        edited("attribution", cause=col("cause").replace({"fees": "slippage"})),
+    ),
+    "a thousandth of a dollar": (check_causes, edited("equity", fees_usd=col("fees_usd") - 0.001)),
+    "equity of the hour before": (
+        check_equity,
+        edited("equity", equity_usd=col("equity_usd").shift(1, fill_value=CAPITAL)),
+    ),
+    "fees ten times": (check_fills, edited("fills", fee_usd=col("fee_usd") * 10)),
+    "fills at the mark before": (
+        check_fills,
+        other_rule("mark", lambda r: before(r.mark)),
+    ),
+    "fills before they were decided": (check_fills, edited("fills", decided_at=col("time"))),
+    "fills in hours not polled": (check_fills, edited("fills", time=col("time") + HOUR)),
+    "decided long before": (
+        check_fills,
+        edited(
+            "fills",
+            decided_at=pl.max_horizontal(col("decided_at") - HOUR, col("decided_at").min()),
+        ),
+    ),
+    "a position missing": (check_positions, without("positions", 50)),
+    "positions the other way": (check_positions, edited("positions", position=-col("position"))),
+    "a fill missing": (check_positions, without("fills", 30)),
+    "margin without open profit": (
+        check_accounts,
+        edited("accounts", margin_value_usd=col("cash_usd")),
+    ),
+    "maintenance of another leverage": (
+        check_accounts,
+        edited("accounts", maintenance_usd=col("initial_usd")),
+    ),
+    "net exposure off by a millionth of the gross": (
+        check_accounts,
+        edited("equity", net_delta_usd=col("net_delta_usd") - col("gross_usd") / 1e6),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_book_is_caught(cases: dict[str, Case], name: str) -> None:
+    check, change = WRONG[name]
+    with pytest.raises(AssertionError):
+        check(change(cases["pool"]))
