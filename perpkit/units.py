@@ -43,7 +43,7 @@ def stamp(ns: int) -> str:
     """An instant as people read it, to the minute, UTC.
 
     >>> stamp(1_786_500_000_000_000_000)
-    '2026-08-12 02:40Z'
+    '2026-08-12 02:00Z'
     """
     return instant(ns).strftime("%Y-%m-%d %H:%MZ")
 
