@@ -156,11 +156,11 @@ def bar_reentry(account: int, perps: Perps) -> None:
 
 @rule
 def drop_hedges(account: int, perps: Perps, tokens: Tokens) -> None:
-    """Cancel the token buys that were to hedge an account's positions."""
+    """Cancel the token buys that were to hedge an account's short positions."""
     for m in range(perps.position.shape[0]):
         k = perps.token[m]
-        held = perps.position[m] != 0.0 and perps.account[m] == account
-        if held and k >= 0 and tokens.target[k] > tokens.units[k]:
+        short = perps.position[m] < 0.0 and perps.account[m] == account
+        if short and k >= 0 and tokens.target[k] > tokens.units[k]:
             tokens.target[k] = math.nan
 
 

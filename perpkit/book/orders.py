@@ -104,6 +104,8 @@ def refuse_reentry(t: int, perps: Perps, tokens: Tokens, out: Out, settings: Set
             continue
         k = perps.token[m]
         if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
+            # Left standing it would be bought alone once the perp's target is withdrawn.
+            tokens.target[k] = math.nan
             tokens.order[k] = 0.0
         perps.order[m] = -position if position * order < 0.0 else 0.0
         if not perps.trimmed[m]:

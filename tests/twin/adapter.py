@@ -1,0 +1,306 @@
+"""From plain dicts to the package's arrays and back; nothing here computes a price or a dollar."""
+
+import math
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from perpkit.arrays import TERM, Event, Flow, Reason, Settings, Tape, Tokens, blank
+from perpkit.book.loop import compiled as compiled_book
+from perpkit.book.loop import run_hours
+from perpkit.config import RunConfig
+from perpkit.market.loop import compiled as compiled_market
+from perpkit.market.loop import form_market
+from perpkit.play import Played, set_up
+from perpkit.strategy.door import compiled_entry
+from perpkit.strategy.load import Strategy
+from perpkit.tape import Market
+from perpkit.tape.instruments import Instruments
+
+HOUR_NS = 3_600_000_000_000
+START_NS = 1_800_000_000_000_000_000 // HOUR_NS * HOUR_NS
+
+
+def number(value):
+    """``None`` becomes NaN."""
+    return math.nan if value is None else float(value)
+
+
+def plain(value):
+    """NaN becomes ``None``."""
+    return None if math.isnan(value) else float(value)
+
+
+def columns(instruments, name, hours):
+    """(T, n) array of one column of every instrument."""
+    made = np.full((hours, len(instruments)), math.nan)
+    for n, instrument in enumerate(instruments):
+        made[:, n] = [number(x) for x in instrument[name]]
+    return made
+
+
+def flags(instruments, name, hours):
+    made = np.zeros((hours, len(instruments)), bool)
+    for n, instrument in enumerate(instruments):
+        made[:, n] = instrument[name]
+    return made
+
+
+# ------------------------------------------------------------------ the book
+
+
+def settings_of(told):
+    at = told["topup_at_ratio"]
+    return Settings(
+        fill_delay_hours=told["fill_delay_hours"],
+        pair_together=int(told["pair"] == "together"),
+        trade_frozen_quotes=int(told["trade_frozen_quotes"]),
+        stop_after_liquidation=int(told["after_liquidation"] == "stop"),
+        liquidate_at_trigger=int(told["liq_fill"] == "trigger"),
+        transfer_hours=told["transfer_hours"],
+        transfer_cost_usd=told["transfer_cost_usd"],
+        topup_at_ratio=math.inf if at is None else at,
+        topup_to_ratio=told["topup_to_ratio"],
+        max_quote_spread_frac=told["max_quote_spread_frac"],
+        max_frozen_hours=told["max_frozen_hours"],
+    )
+
+
+def terms_of(terms):
+    """(E, M) records of a list of eras."""
+    made = np.zeros((len(terms), len(terms[0])), TERM).view(np.recarray)
+    for e, era in enumerate(terms):
+        for m, told in enumerate(era):
+            for name in TERM.names:
+                made[name][e, m] = number(told.get(name, 1.0))
+    return made
+
+
+def tape_of(world):
+    hours, perps, tokens = world["hours"], world["perps"], world["tokens"]
+    events = sorted(world["dividends"])
+    sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": len(events)}
+    tape = blank(Tape, X=0, Y=0, **sizes)
+    tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
+    tape.era[:] = world["era"]
+    for field, name in (
+        ("mid_px", "mid"),
+        ("oracle_px", "oracle"),
+        ("mark_px", "mark"),
+        ("high_px", "high"),
+        ("low_px", "low"),
+        ("funding", "funding"),
+    ):
+        getattr(tape, field)[:] = columns(perps, name, hours)
+    for field in ("impact_bid_px", "impact_ask_px"):
+        getattr(tape, field)[:] = math.nan
+    tape.funding_total[:] = np.cumsum(np.nan_to_num(tape.funding), axis=0)
+    tape.due[:] = flags(perps, "due", hours)
+    tape.stale[:] = flags(perps, "stale", hours)
+    for field, name in (
+        ("bid_px", "bid"),
+        ("ask_px", "ask"),
+        ("nav_px", "nav"),
+        ("multiplier", "multiplier"),
+        ("apr", "apr"),
+        ("fair_px", "fair"),
+    ):
+        getattr(tape, field)[:] = columns(tokens, name, hours)
+    for field, name in (
+        ("token_stale", "stale"),
+        ("halted", "halted"),
+        ("quoted", "quoted"),
+        ("live", "live"),
+    ):
+        getattr(tape, field)[:] = flags(tokens, name, hours)
+    for n, (row, token, usd) in enumerate(events):
+        tape.action_row[n], tape.action_token[n], tape.action_usd[n] = row, token, usd
+    return tape
+
+
+def tokens_of(tokens):
+    made = blank(Tokens, K=len(tokens))
+    for k, token in enumerate(tokens):
+        made.perp[k] = -1 if token["perp"] is None else token["perp"]
+        made.half_spread_frac[k] = token["half_spread_frac"]
+        made.fee_frac[k] = token["fee_frac"]
+        made.min_order_usd[k] = token["min_order_usd"]
+    return made
+
+
+def names_of(world):
+    perps, tokens = world["perps"], world["tokens"]
+    return Instruments(
+        coins=tuple(f"perp{m}" for m in range(len(perps))),
+        tokens=tuple(f"token{k}" for k in range(len(tokens))),
+        accounts=("wallet", *(f"venue{a}" for a in range(1, len(world["cash"])))),
+        underlyings=("one",),
+        kinds=tuple(token["kind"] for token in tokens),
+        perp_account=np.array([perp["account"] for perp in perps], np.int64),
+        perp_token=np.array(
+            [-1 if perp["token"] is None else perp["token"] for perp in perps], np.int64
+        ),
+        perp_underlying=np.zeros(len(perps), np.int64),
+        token_perp=np.array(
+            [-1 if token["perp"] is None else token["perp"] for token in tokens], np.int64
+        ),
+        token_underlying=np.zeros(len(tokens), np.int64),
+    )
+
+
+def market_of(world):
+    return Market(
+        dataset=SimpleNamespace(folder=Path("twin")),
+        names=names_of(world),
+        tape=tape_of(world),
+        terms=terms_of(world["terms"]),
+        tokens=tokens_of(world["tokens"]),
+        resolved=None,
+        funding_from="recorded",
+    )
+
+
+@cache
+def compiled_player():
+    """The compiled book loop, and the player of plans it calls."""
+    player = Strategy("plan", Path("plan.py"), "", (), np.dtype([]), None, None, ())
+    return compiled_book(), compiled_entry(player)
+
+
+def scripted(plan):
+    """A plain ``decide`` that writes the row of a plan."""
+
+    def decide(t, past, book, params, memory, target):
+        assert len(past.time_ns) == t + 1
+        perps = len(target.perps)
+        target.perps[:] = plan[t, :perps]
+        target.tokens[:] = plan[t, perps:]
+
+    return decide
+
+
+def play(world, *, fast, chunk=17):
+    """Play a world on the package's book: the market and what was played."""
+    market = market_of(world)
+    plan = np.array([[number(x) for x in row] for row in world["plan"]])
+    params = plan.reshape(-1).view(np.uint8)
+    stage = set_up(market, RunConfig(), params, np.dtype("u1"))
+    stage.book.accounts.cash_usd[:] = world["cash"]
+    loop, entry = compiled_player() if fast else (run_hours, scripted(plan))
+    settings, out = settings_of(world["settings"]), stage.ledger.out
+    parts, row = [], 0
+    while row < world["hours"]:
+        last = min(row + chunk, world["hours"])
+        with np.errstate(all="ignore"):
+            row = int(
+                loop(
+                    entry,
+                    market.tape,
+                    market.terms,
+                    stage.book,
+                    stage.ledger,
+                    settings,
+                    stage.door,
+                    row,
+                    last,
+                )
+            )
+        parts.append([np.asarray(x[:n]).copy() for x, n in zip(out[:3], out.used, strict=True)])
+        out.used[:] = 0
+        if np.isin(parts[-1][2]["kind"], (Event.FUNDING_MISSING, Event.BAD_TARGET)).any():
+            break
+    fills, payments, events = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return market, Played(stage.ledger.rows, fills, payments, events)
+
+
+def hour_of(played, t):
+    """One row of the package's ledger in the twin's words."""
+    rows = played.rows
+    return {
+        "position": rows.position[t].tolist(),
+        "units": rows.units[t].tolist(),
+        "cash": rows.cash_usd[t].tolist(),
+        "under_way": rows.transit_usd[t].tolist(),
+        "value": rows.value_usd[t].tolist(),
+        "initial": rows.initial_usd[t].tolist(),
+        "maintenance": rows.maintenance_usd[t].tolist(),
+        "liquidation": [plain(x) for x in rows.liquidation_px[t]],
+        "equity": float(rows.equity_usd[t]),
+    }
+
+
+def records(array, codes):
+    """Records as dicts, codes by name and -1 as ``None``."""
+    made = []
+    for record in array:
+        row = {name: record[name].item() for name in array.dtype.names}
+        for name in ("instrument", "account", "decided"):
+            if row.get(name) == -1:
+                row[name] = None
+        for name, code in codes.items():
+            row[name] = code(row[name]).name
+        made.append(row)
+    return made
+
+
+def fills_of(played):
+    made = records(played.fills, {"reason": Reason})
+    for row in made:
+        row["fee"] = row.pop("fee_usd")
+    return made
+
+
+def payments_of(played):
+    return records(played.payments, {"flow": Flow})
+
+
+def events_of(played):
+    return records(played.events, {"kind": Event})
+
+
+# ------------------------------------------------------------------ the market
+
+
+def form(scene, *, fast):
+    """Form the market of a scene (see ``test_twin_market``) with the package's loop."""
+    hours, perps, tokens = scene["hours"], scene["perps"], scene["tokens"]
+    formed = scene["external"]
+    sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": 0}
+    has_formula = any(any(perp["by_formula"]) for perp in perps)
+    tape = blank(Tape, X=len(perps) if formed else 0, Y=len(perps) if has_formula else 0, **sizes)
+    tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
+    tape.era[:] = scene["era"]
+    for field, name in (
+        ("impact_bid_px", "impact_bid"),
+        ("impact_ask_px", "impact_ask"),
+        ("mid_px", "mid"),
+        ("oracle_px", "oracle"),
+        ("mark_px", "mark"),
+        ("premium", "premium"),
+        ("funding", "funding"),
+    ):
+        getattr(tape, field)[:] = columns(perps, name, hours)
+    if formed:
+        tape.external_px[:] = columns(perps, "external", hours)
+    if has_formula:
+        tape.by_formula[:] = flags(perps, "by_formula", hours)
+    tape.due[:] = True
+    for field, name in (("bid_px", "bid"), ("ask_px", "ask"), ("nav_px", "nav")):
+        getattr(tape, field)[:] = columns(tokens, name, hours)
+    for field, name in (("token_stale", "stale"), ("halted", "halted"), ("quoted", "quoted")):
+        getattr(tape, field)[:] = flags(tokens, name, hours)
+    tape.fair_px[:] = math.nan
+    settings = settings_of(scene["settings"])
+    call = (tape, terms_of(scene["terms"]), tokens_of(tokens), settings)
+    loop = _compiled_market() if fast else form_market
+    with np.errstate(all="ignore"):
+        for first in range(0, hours, 7):
+            loop(*call, first, min(first + 7, hours))
+    return tape
+
+
+@cache
+def _compiled_market():
+    return compiled_market()
