@@ -353,6 +353,7 @@ PERP_VIEW = _record(
     ("account", "i8"),
     ("token", "i8"),
     ("underlying", "i8"),
+    ("barred", "?"),  # re-entry refused after a liquidation
 )
 TOKEN_VIEW = _record(
     ("units", "f8"),
@@ -408,6 +409,19 @@ def layout(cls: type[tuple[Any, ...]]) -> dict[str, Any]:
         name: get_args(hint)[1] if get_origin(hint) is Annotated else hint
         for name, hint in hints.items()
     }
+
+
+def readonly(told: Tuple) -> Tuple:
+    """The same arrays, not to be written to through this tuple.
+
+    >>> readonly(blank(Target, M=2, K=1)).perps.flags.writeable
+    False
+    """
+    views = {}
+    for name, array in zip(layout(type(told)), told, strict=True):
+        views[name] = array.view()
+        views[name].flags.writeable = False
+    return type(told)(**views)
 
 
 def blank(cls: type[Tuple], **sizes: int) -> Tuple:

@@ -8,7 +8,11 @@ import numpy as np
 import polars as pl
 
 from perpkit.config import ASSUMED, RunConfig
+from perpkit.rulebook import load_issuer
 from perpkit.tape import Market
+from perpkit.units import HOUR_NS, stamp, to_ns
+
+NAKED_FRAC = 0.05  # of capital: beyond what lots, drift and a band of rebalancing leave
 
 
 class Assumption(NamedTuple):
@@ -21,19 +25,25 @@ class Assumption(NamedTuple):
 
 def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
     """Every choice in force that is assumed rather than known, settings first."""
-    fields = RunConfig.model_fields
-    made = [
-        Assumption(name, _text(getattr(config, name)), str(fields[name].description))
-        for name in ASSUMED
+    made = {a.name: a for a in _standing(market, config)}
+    for name, field in RunConfig.model_fields.items():
+        told = getattr(config, name)
+        own = name in ASSUMED or (told != field.default and name not in _NO_ASSUMPTIONS)
+        if own and name not in made:
+            made[name] = Assumption(name, _text(told), str(field.description))
+    terms = [
+        Assumption(f"{term.scope} {term.key}", _text(term.value), term.source)
+        for term in market.resolved.used
+        if term.needed and term.confidence == "assumed"
     ]
-    made += _choices(market, config)
-    for term in market.resolved.used:
-        if term.needed and term.confidence == "assumed":
-            made.append(Assumption(f"{term.scope} {term.key}", _text(term.value), term.source))
-    return tuple(made)
+    return (*made.values(), *_issuers(market), *terms)
 
 
-def _choices(market: Market, config: RunConfig) -> list[Assumption]:
+_NO_ASSUMPTIONS = frozenset({"data", "start", "end", "capital", "params", "terms", "chunk_rows"})
+
+
+def _standing(market: Market, config: RunConfig) -> list[Assumption]:
+    """Choices that are named in every result, with what they mean for it."""
     names = market.names
     pairs = ", ".join(
         f"{coin}/{names.tokens[k]}"
@@ -42,28 +52,39 @@ def _choices(market: Market, config: RunConfig) -> list[Assumption]:
     )
     late = config.fill_delay_hours == 1
     delay = "on the row after the decision" if late else "at the prices they were decided on"
-    made = [
-        Assumption("pairs", pairs or "none", "token of each perp, the first in the dataset"),
+    hard = config.liq_fill == "extreme"
+    price = "at the hour's extreme" if hard else "at the trigger, which is optimistic"
+    leverage = "the highest" if config.leverage is None else _text(config.leverage)
+    topup = "never" if config.topup_at_ratio is None else _text(config.topup_at_ratio)
+    moves = (
+        "no cash moves from the wallet to a margin account"
+        if config.topup_at_ratio is None
+        else f"transfers take {config.transfer_hours} h and cost {config.transfer_cost_usd:g} USD"
+    )
+    return [
+        Assumption("pairs", pairs or "none", "token of each perp, the first free one"),
         Assumption("fill_delay_hours", str(config.fill_delay_hours), f"targets fill {delay}"),
         Assumption("funding", market.funding_from, "where rates come from"),
-        Assumption(
-            "liq_fill",
-            config.liq_fill,
-            "the whole account is closed, a partial first stage is not modelled",
-        ),
+        Assumption("leverage", leverage, "of each coin, for the initial margin"),
+        Assumption("margin", "cross", "all coins of a venue, also those it margins in isolation"),
+        Assumption("liq_fill", config.liq_fill, f"the whole account is closed {price}"),
+        Assumption("topup_at_ratio", topup, moves),
+        Assumption("clock", "US equities", "24/5 and cash hours without holidays, everywhere"),
     ]
-    if config.topup_at_ratio is None:
-        made.append(
-            Assumption(
-                "topup_at_ratio", "never", "no cash moves from the wallet to a margin account"
-            )
-        )
-    if config.trade_frozen_quotes:
-        made.append(
-            Assumption("trade_frozen_quotes", "true", "quotes that are not live are traded")
-        )
-    if config.liquidity == "maker":
-        made.append(Assumption("liquidity", "maker", "every perp fill pays the maker fee"))
+
+
+def _issuers(market: Market) -> list[Assumption]:
+    """What is assumed of each issuer, one line each."""
+    first_ns = int(market.tape.time_ns[0])
+    issuers = dict.fromkeys(market.dataset.tokens_meta[t].issuer for t in market.names.tokens)
+    made = []
+    for name in issuers:
+        values = {k: load_issuer(name).at(k, first_ns) for k in ("quote_session", "trade_fee_frac")}
+        own = {k: v for k, v in values.items() if v.confidence == "assumed" and v.known}
+        if own:
+            told = ", ".join(f"{k} {_text(v.value)}" for k, v in own.items())
+            sources = dict.fromkeys(v.source for v in own.values())
+            made.append(Assumption(f"issuer {name}", told, "; ".join(sources)))
     return made
 
 
@@ -82,8 +103,8 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
         )
     if facts["hours_without_book"]:
         made.append(
-            f"{facts['hours_without_book']} coin-hours have no book: the mark is the oracle and "
-            "the premium 0"
+            f"{facts['hours_without_book']} coin-hours have no book: the mark is the oracle, the "
+            "premium 0, and fills are done around that mark"
         )
     if facts["stale_perp_hours"]:
         made.append(
@@ -100,9 +121,15 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
             f"shocks.parquet holds {market.dataset.shocks.height} events and none is played: the "
             "run is as if they had not happened"
         )
+    if facts["settlements_missing"]:
+        made.append(
+            f"{facts['settlements_missing']} settlements are not recorded; trailing sums of "
+            "funding count them as zero"
+        )
+    made += _off_span(market, config)
     single = [c for c, k in zip(names.coins, names.perp_token, strict=True) if k < 0]
     if single:
-        made.append(f"no token in the dataset for {', '.join(single)}: not paired")
+        made.append(f"no token is left for {', '.join(single)}: not paired")
     loose = np.flatnonzero((names.token_perp < 0) & np.isin(names.kinds, ("equity", "crypto")))
     made += [
         f"{names.tokens[k]} has no perp to carry its price when its quote is not live"
@@ -113,20 +140,36 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
         for k, m in enumerate(names.token_perp)
         if m >= 0 and names.perp_token[m] != k
     ]
+    naked = float((frames["equity"]["net_delta_usd"] / config.capital).abs().max() or 0.0)  # type: ignore[arg-type]
+    if naked > NAKED_FRAC:
+        made.append(
+            f"the net exposure to the underlyings reached {naked:.1%} of the capital: not hedged "
+            "throughout"
+        )
     made += _from_events(frames["events"])
     if not frames["fills"].height:
         made.append("nothing was traded: no target was set, or none could be filled")
     return tuple(made)
 
 
+def _off_span(market: Market, config: RunConfig) -> list[str]:
+    first, last = int(market.tape.time_ns[0]), int(market.tape.time_ns[-1])
+    made = []
+    if config.start is not None and to_ns(config.start) < first:
+        made.append(f"the data begins at {stamp(first)}, after --from")
+    if config.end is not None and to_ns(config.end) > last + HOUR_NS:
+        made.append(f"the run ends at {stamp(last)}, before --to")
+    return made
+
+
 def _from_events(events: pl.DataFrame) -> list[str]:
     words = {
-        "liquidation": "positions were liquidated",
-        "backstop": "positions were taken over by the venue's backstop",
-        "bad_debt": "accounts ended below zero",
-        "trimmed": "orders were cut by margin or cash",
-        "reentry_refused": "entries were refused after a liquidation",
-        "transfer_refused": "transfers were refused for want of cash",
+        "liquidation": "forced closes of a position on the book",
+        "backstop": "positions taken over by the venue's backstop",
+        "bad_debt": "times an account ended below zero",
+        "trimmed": "orders cut by margin or cash",
+        "reentry_refused": "entries refused after a liquidation",
+        "transfer_refused": "transfers refused for want of cash",
     }
     counts = dict(events.group_by("kind").len().iter_rows())
     return [f"{counts[kind]} {text}; see events" for kind, text in words.items() if kind in counts]

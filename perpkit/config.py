@@ -179,6 +179,12 @@ def apply_settings(
     return made
 
 
+_IN_WORDS = {
+    "tuple_type": 'write a list of names, ["xyz:NVDA"]',
+    "dict_type": "write a table, as in --set pairs.xyz:NVDA=NVDA.RH",
+}
+
+
 def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConfig:
     """The settings, checked.
 
@@ -203,9 +209,8 @@ def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConf
     except ValidationError as e:
         first = e.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise RequestError(
-            f"{where}: {name} was {first['input']!r}: {first['msg'].lower()}"
-        ) from None
+        why = _IN_WORDS.get(first["type"], first["msg"].lower())
+        raise RequestError(f"{where}: {name} was {first['input']!r}: {why}") from None
     if config.topup_at_ratio is not None and config.topup_to_ratio >= config.topup_at_ratio:
         raise RequestError(
             f"{where}: topup_to_ratio was {config.topup_to_ratio}, not below topup_at_ratio = "

@@ -14,7 +14,26 @@ import polars as pl
 from perpkit.errors import RequestError
 
 SCHEMA = 1
-MARK = "manifest.json"  # a folder that holds it is a result and may be replaced by one
+MARK = "manifest.json"
+KNOWN = frozenset(
+    {
+        MARK,
+        "summary.json",
+        "report.html",
+        *(
+            f"{name}.parquet"
+            for name in (
+                "equity",
+                "attribution",
+                "accounts",
+                "positions",
+                "funding",
+                "fills",
+                "events",
+            )
+        ),
+    }
+)
 
 
 class Files(NamedTuple):
@@ -36,7 +55,7 @@ def check_writable(out: Path) -> None:
     if out.exists():
         if not out.is_dir():
             raise RequestError(f"--out {out}: is a file; name a folder")
-        if any(out.iterdir()) and not (out / MARK).is_file():
+        if any(out.iterdir()) and not is_result(out):
             raise RequestError(f"--out {out}: holds files that are not a result; name a new folder")
     parent = out.absolute().parent
     while not parent.exists():
@@ -49,6 +68,17 @@ def check_writable(out: Path) -> None:
         raise RequestError(
             f"--out {out}: {parent} cannot be written to ({e.strerror}); name another folder"
         ) from e
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a folder holds a result and nothing else, so that another may take its place."""
+    if any(entry.name not in KNOWN or not entry.is_file() for entry in folder.iterdir()):
+        return False
+    try:
+        told = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and "perpkit" in told.get("versions", {})
 
 
 def save(files: Files, out: Path) -> Path:

@@ -16,10 +16,12 @@ from perpkit.arrays import (
     Out,
     Past,
     Rows,
+    Tape,
     Target,
     Tokens,
     View,
     blank,
+    readonly,
 )
 from perpkit.book.loop import compiled, run_hours
 from perpkit.book.record import past_until
@@ -48,6 +50,7 @@ class Stage:
     """Everything a run's loop reads and writes; the caller of the loop owns it."""
 
     market: Market
+    tape: Tape  # the market's, read-only
     book: Book
     ledger: Ledger
     door: Door
@@ -89,7 +92,7 @@ def set_up(market: Market, config: RunConfig, params: Any, memory: np.dtype[Any]
     view.tokens.underlying[:] = names.token_underlying
     target = blank(Target, M=coins, K=tokens)
     door = Door(view, target, params, np.zeros(coins, memory).view(np.uint8))
-    return Stage(market, book, Ledger(rows, out), door)
+    return Stage(market, readonly(market.tape), book, Ledger(rows, out), door)
 
 
 def _fresh(market: Market) -> Tokens:
@@ -156,7 +159,7 @@ def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any)
             return int(
                 loop(
                     entry,
-                    market.tape,
+                    stage.tape,
                     market.terms,
                     stage.book,
                     stage.ledger,
@@ -205,5 +208,5 @@ def _refuse_events(stage: Stage, strategy: Strategy) -> None:
 
 def _plan(market: Market) -> Plan:
     names = market.names
-    past: Past = past_until(market.tape, len(market.tape.time_ns) - 1)
+    past: Past = past_until(readonly(market.tape), len(market.tape.time_ns) - 1)
     return Plan(past, names.coins, names.tokens, tuple(int(k) for k in names.perp_token))

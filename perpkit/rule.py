@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
@@ -41,15 +41,16 @@ def rule(func: Func) -> Func:
 # --------------------------------------------------------------------------- types
 
 
-def numba_type(shape: Any) -> Any:
+def numba_type(shape: Any, *, readonly: bool = False) -> Any:
     """The numba type of an array layout, a tuple of :mod:`perpkit.arrays`, or a scalar type."""
     if isinstance(shape, Axes):
-        return types.Array(from_dtype(np.dtype(shape.dtype)), len(shape.names), "C")
+        record = from_dtype(np.dtype(shape.dtype))
+        return types.Array(record, len(shape.names), "C", readonly=readonly)
     if shape is int:
         return types.int64
     if shape is float:
         return types.float64
-    parts = [numba_type(part) for part in layout(shape).values()]
+    parts = [numba_type(part, readonly=readonly) for part in layout(shape).values()]
     return types.BaseTuple.from_types(parts, shape)
 
 
@@ -59,7 +60,7 @@ BYTES = Axes("u1", ("bytes",))
 # so that one compiled book loop serves them all.
 DECIDE: Any = types.void(
     types.int64,
-    numba_type(Past),
+    numba_type(Past, readonly=True),
     numba_type(View),
     numba_type(BYTES),
     numba_type(BYTES),
@@ -87,22 +88,39 @@ def cache_root() -> Path:
     return base / "perpkit"
 
 
-def rule_sources() -> list[Path]:
+def rule_sources() -> tuple[Path, ...]:
     """Every file whose text decides what the compiled loops compute."""
     rules = [p for folder in ("market", "book") for p in sorted((_HERE / folder).glob("*.py"))]
-    return [_HERE / "arrays.py", _HERE / "rule.py", *rules]
+    return (_HERE / "arrays.py", _HERE / "rule.py", *rules)
 
 
-def digest(sources: Iterable[Path]) -> str:
-    """Hex digest of source texts, interpreter, numba and the flags that change generated code."""
+def digest(sources: Iterable[Path], constants: str = "") -> str:
+    """Hex digest of source texts, interpreter, numba and the flags that change generated code.
+
+    ``constants`` tells the values that compiled code holds and no source shows: what a module read
+    when it was imported.
+    """
     seen = hashlib.sha256()
     flags = (sys.version_info[:2], numba.__version__, np.__version__, numba.config.BOUNDSCHECK)
-    seen.update(repr(flags).encode())
+    seen.update(repr((flags, constants)).encode())
     for path in sources:
         text = path.read_bytes()
         seen.update(f"{path.name}:{len(text)}:".encode())
         seen.update(text)
     return seen.hexdigest()[:16]
+
+
+class Entry(NamedTuple):
+    """One entry of the cache."""
+
+    kind: str  # market, book, strategy: the first part of the folder's name
+    sources: tuple[Path, ...]  # every file the result depends on
+    constants: str = ""  # see digest
+
+    @property
+    def folder(self) -> Path:
+        """Where the compiled code is kept."""
+        return cache_root() / f"{self.kind}-{digest(self.sources, self.constants)}"
 
 
 @contextmanager
@@ -116,17 +134,14 @@ def _cache_at(folder: Path) -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-def compile_cached(
-    func: Func, signature: Any, kind: str, sources: Iterable[Path], *, counted: bool
-) -> Func:
+def compile_cached(func: Func, signature: Any, entry: Entry, *, counted: bool) -> Func:
     """Compile a function, or load it from the cache entry made from the same sources.
 
     Parameters
     ----------
     func : the plain function
     signature : numba signature
-    kind : name of the entry's folder: ``market``, ``book`` or ``strategy``
-    sources : every file the result depends on
+    entry : where the compiled code is kept, and everything it depends on
     counted : whether array references are counted. Counting costs 60 to 70 ns an array and call
         and a third of the compile time; only code that makes arrays of its own needs it.
 
@@ -135,7 +150,7 @@ def compile_cached(
     CacheError
         If the cache folder cannot be written; ``PERPKIT_CACHE`` names another.
     """
-    folder = cache_root() / f"{kind}-{digest(sources)}"
+    folder = entry.folder
     compile_it = numba.njit(signature, cache=True, error_model="numpy", _nrt=counted)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +166,6 @@ def compile_cached(
     return compiled
 
 
-def is_cached(kind: str, sources: Iterable[Path]) -> bool:
-    """Whether a compiled entry made from these sources exists."""
-    folder = cache_root() / f"{kind}-{digest(sources)}"
-    return any(folder.glob("**/*.nbc"))
+def is_cached(entry: Entry) -> bool:
+    """Whether compiled code made from the same sources exists."""
+    return any(entry.folder.glob("**/*.nbc"))

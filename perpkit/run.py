@@ -15,9 +15,10 @@ import polars as pl
 from perpkit.assumptions import Assumption, assumptions, warnings
 from perpkit.book import loop as book_loop
 from perpkit.config import RunConfig, check_config
-from perpkit.dataset import Dataset, read_dataset
+from perpkit.dataset import Dataset, prices_of, read_dataset
 from perpkit.errors import RequestError, StrategyError
 from perpkit.export import SCHEMA, Files, save
+from perpkit.ledger import CAUSES
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
 from perpkit.market import loop as market_loop
@@ -28,8 +29,10 @@ from perpkit.shipped import shipped_folder
 from perpkit.strategy.door import compiled_entry, is_compiled
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
-from perpkit.tape import Market, complete, lay
+from perpkit.tape import Market, complete, cut_before, lay
 from perpkit.units import to_ns
+
+IDENTITY = 1e-9  # of equity, or of the capital where that is more
 
 Stage = Callable[[str], None]  # told the name of each phase as it begins
 
@@ -97,7 +100,10 @@ def open_dataset(config: RunConfig) -> Dataset:
     end = None if config.end is None else to_ns(config.end)
     if start is not None and end is not None and start >= end:
         raise RequestError("start is not before end; swap --from and --to")
-    return read_dataset(config.data or demo(), start, end)
+    folder = config.data or demo()
+    if prices_of(folder) == "external":
+        start = None  # formed from the first hour on, then cut: the market depends on no --from
+    return read_dataset(folder, start, end)
 
 
 def backtest(
@@ -172,11 +178,14 @@ def run(
             compiled_entry(strategy)
     with timed("forming the market"):
         market = complete(laid, config, pure_python=pure_python)
+        if config.start is not None:
+            market = cut_before(market, to_ns(config.start))
     with timed("playing the hours"):
         played = play(market, config, strategy, values, pure_python=pure_python, progress=progress)
     with timed("ledger and metrics"):
         frames = ledger_frames(market, played, strategy.name)
         summary = summarise(frames, context(market, config))
+        _check_identity(frames["equity"], config.capital)
     assumed = assumptions(market, config)
     told = warnings(market, config, frames)
     return Result(
@@ -188,6 +197,16 @@ def run(
         told,
         manifest(strategy, values, config, market, (assumed, told, timings)),
     )
+
+
+def _check_identity(equity: pl.DataFrame, capital: float) -> None:
+    """Refuse a result whose causes do not explain its equity: no number of it could be trusted."""
+    causes = equity.select(pl.sum_horizontal(f"{c}_usd" for c in CAUSES)).to_series().to_numpy()
+    change = np.diff(equity["equity_usd"].to_numpy(), prepend=capital)
+    scale = np.maximum(np.abs(equity["equity_usd"].to_numpy()), capital)
+    worst = float(np.max(np.abs(change - causes) / scale))
+    if not worst <= IDENTITY:
+        raise AssertionError(f"the causes miss the change of equity by {worst:.3g} of it")
 
 
 def engine_stage(strategy: Strategy) -> str:

@@ -22,7 +22,7 @@ class Params:
 
 
 class Memory:
-    on: bool
+    on: bool  # a pair is wanted
 
 
 @rule
@@ -33,14 +33,17 @@ def trailing_apr(past, m, hours):
 
 
 @rule
-def room_usd(book, p):
-    """Notional that the gross limit still allows."""
+def room_usd(book, p, mine):
+    """Notional that the gross limit still allows; a pair that waits for its fill counts whole."""
     equity = 0.0
     gross = 0.0
     for a in range(len(book.accounts)):
         equity += book.accounts[a].equity_usd
     for m in range(len(book.perps)):
-        gross += abs(book.perps[m].position) * book.perps[m].mark_px
+        held = 0.0
+        if book.perps[m].position != 0.0:
+            held = abs(book.perps[m].position) * book.perps[m].mark_px
+        gross += max(held, p.notional_usd) if mine[m].on else held
     return p.max_gross_frac * equity - gross
 
 
@@ -52,7 +55,7 @@ def lots(units, lots_per_unit):
 def decide(t, past, book, p, mine, target):
     if t < p.lookback_hours:
         return
-    room = room_usd(book, p)
+    room = room_usd(book, p, mine)
     for m in range(len(book.perps)):
         perp = book.perps[m]
         k = perp.token
@@ -70,6 +73,8 @@ def decide(t, past, book, p, mine, target):
             elif abs(held + perp.position) > p.rebalance_frac * held:
                 target.perps[m] = -lots(held, perp.lots_per_unit)
         elif apr > p.enter_apr and past.live[-1, k] and room >= p.notional_usd:
+            if perp.barred or not perp.mark_px > 0.0:
+                continue
             units = lots(p.notional_usd / perp.mark_px, perp.lots_per_unit)
             mine[m].on = True
             room -= p.notional_usd

@@ -16,7 +16,7 @@ from numba import types
 import perpkit
 from perpkit import rule as rules
 from perpkit.errors import RequestError
-from perpkit.rule import CacheError, compile_cached, digest, rule_sources
+from perpkit.rule import CacheError, Entry, compile_cached, digest, rule_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 CARRY = """\
@@ -156,12 +156,13 @@ def _double(x: float) -> float:
 
 
 SIGNATURE: Any = types.float64(types.float64)
+ENTRY = Entry("strategy", (Path(__file__),))
 
 
 def test_numbas_own_setting_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERPKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "as it was")
-    made = compile_cached(_double, SIGNATURE, "strategy", [Path(__file__)], counted=False)
+    made = compile_cached(_double, SIGNATURE, ENTRY, counted=False)
     assert made(4.0) == 8.0
     assert numba.config.CACHE_DIR == "as it was"
     assert len(list((tmp_path / "cache").glob("strategy-*/**/*.nbc"))) == 1
@@ -170,7 +171,7 @@ def test_numbas_own_setting_is_restored(tmp_path: Path, monkeypatch: pytest.Monk
         return x + "a"  # type: ignore[operator]
 
     with pytest.raises(numba.TypingError):
-        compile_cached(broken, SIGNATURE, "strategy", [Path(__file__)], counted=False)
+        compile_cached(broken, SIGNATURE, ENTRY, counted=False)
     assert numba.config.CACHE_DIR == "as it was"
 
 
@@ -180,7 +181,7 @@ def test_a_cache_that_cannot_be_written_is_refused(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PERPKIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(CacheError, match="set PERPKIT_CACHE to a folder that can be written"):
-        compile_cached(_double, SIGNATURE, "strategy", [Path(__file__)], counted=False)
+        compile_cached(_double, SIGNATURE, ENTRY, counted=False)
     (tmp_path / "s.py").write_text("def decide(t, past, book, p, mine, target):\n    pass\n")
     with pytest.raises(RequestError, match="PERPKIT_CACHE"):
         perpkit.backtest(tmp_path / "s.py", config={"end": "2025-09-02"})
@@ -197,5 +198,5 @@ def test_a_folder_that_looks_fine_and_is_not(
     monkeypatch.setenv("PERPKIT_CACHE", str(tmp_path))
     monkeypatch.setattr("perpkit.rule.tempfile.TemporaryFile", refuse)
     with pytest.raises(CacheError, match="Permission denied"):
-        compile_cached(_double, SIGNATURE, "strategy", [Path(__file__)], counted=False)
+        compile_cached(_double, SIGNATURE, ENTRY, counted=False)
     assert not (ROOT / "tests" / "__pycache__" / "test_cache._double.nbi").exists()

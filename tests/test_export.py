@@ -190,7 +190,8 @@ def test_infinities_are_words() -> None:
 
 
 def files(text: str = "new") -> Files:
-    return Files({"equity": pl.DataFrame({"a": [1.0]})}, {"text": text}, {"schema": 1})
+    manifest = {"schema": 1, "versions": {"perpkit": "0"}}
+    return Files({"equity": pl.DataFrame({"a": [1.0]})}, {"text": text}, manifest)
 
 
 def test_an_older_result_is_replaced_whole(tmp_path: Path) -> None:
@@ -214,14 +215,22 @@ def test_folders_above_are_made_and_an_empty_one_is_used(tmp_path: Path) -> None
 def test_what_is_no_result_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "text.md").write_text("mine")
+    (tmp_path / "thesis" / "manifest.json").write_text('{"versions": {"perpkit": "0"}}')
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "manifest.json").write_text('{"name": "somebody else\'s"}')
     (tmp_path / "file").write_text("mine")
-    for out, why in (("thesis", "not a result"), ("file", "is a file"), ("file/r", "written to")):
+    for out, why in (
+        ("thesis", "not a result"),
+        ("page", "not a result"),
+        ("file", "is a file"),
+        ("file/r", "written to"),
+    ):
         for refuse in (check_writable, lambda out: save(files(), out)):
             with pytest.raises(RequestError, match=why) as caught:
                 refuse(tmp_path / out)
             assert "name " in str(caught.value)
     assert (tmp_path / "thesis" / "text.md").read_text() == "mine"
-    assert names(tmp_path) == ["file", "thesis"]
+    assert names(tmp_path) == ["file", "page", "thesis"]
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])

@@ -306,7 +306,7 @@ EXPECTED: dict[str, float | int | str | None] = {
     "negative_funding_streak": 1,
     "min_liquidation_distance_frac": 150 / 102 - 1,
     "weekend_liquidation_distance_frac": 150 / 101 - 1,  # row 2: the weekend begins
-    "worst_margin_ratio": 0.4,
+    "worst_margin_ratio": 1.0,  # 0.4 at the rows' ends, and a liquidation between two of them
     "liquidations": 1,
     "adls": 1,
     "margin_calls": 2,

@@ -68,25 +68,31 @@ def crossing(start_usd: float, end_usd: float) -> float:
 
 @rule
 def backstop_share(account: int, terms: TermsNow, perps: Perps) -> float:
-    """Share of maintenance at which the venue takes the account over; NaN where it does not."""
-    share = 0.0
+    """Share of maintenance at which the venue takes the account over; NaN where it does not.
+
+    The largest of its positions' shares: where one position has a backstop the account has.
+    """
+    share = math.nan
     for m in range(perps.position.shape[0]):
-        if perps.position[m] != 0.0 and perps.account[m] == account:
-            if math.isnan(terms[m].backstop_frac):
-                return math.nan
-            share = max(share, terms[m].backstop_frac)
+        own = terms[m].backstop_frac
+        held = perps.position[m] != 0.0 and perps.account[m] == account
+        if held and not math.isnan(own):
+            share = own if math.isnan(share) else max(share, own)
     return share
 
 
 @rule
-def ending(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> tuple[int, float]:
-    """Reason and place of an account's end this hour: how far along the way to ``filled_px``.
+def fails(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> bool:
+    """Whether an account's margin value falls below its maintenance within the hour."""
+    return slack(account, perps.worst_px, 1.0, terms, perps, accounts) < 0.0
 
-    Reason 0 (``Reason.TARGET``) when the account stands. Otherwise everything closes at the
-    extreme, unless the venue's backstop steps in on the way there.
+
+@rule
+def ending(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> tuple[int, float]:
+    """Reason and place of a failing account's end: how far along the way to ``filled_px``.
+
+    Everything closes there, unless the venue's backstop steps in on the way.
     """
-    if slack(account, perps.worst_px, 1.0, terms, perps, accounts) >= 0.0:
-        return 0, 0.0
     share = backstop_share(account, terms, perps)
     if not math.isnan(share):
         filled = slack(account, perps.filled_px, share, terms, perps, accounts)
@@ -175,12 +181,11 @@ def liquidate(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings)
     for account in range(accounts.cash_usd.shape[0]):
         if not accounts.is_margin[account]:
             continue
-        reason, along = ending(account, terms, perps, accounts)
-        if reason == 0:
+        if not fails(account, terms, perps, accounts):
             continue
         if settings.liquidate_at_trigger == 1:
             move_to_trigger(account, terms, perps, accounts)
-            reason, along = LIQUIDATION, 1.0
+        reason, along = ending(account, terms, perps, accounts)
         if settings.stop_after_liquidation == 1:
             bar_reentry(account, perps)
         if settings.pair_together == 1:

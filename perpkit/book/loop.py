@@ -30,7 +30,7 @@ from perpkit.book.record import look, past_until, write_row
 from perpkit.book.targets import adopt, forget
 from perpkit.book.treasury import deliver, top_up
 from perpkit.book.write import has_room
-from perpkit.rule import DECIDE, compile_cached, is_cached, numba_type, rule_sources
+from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, rule_sources
 
 Decide = Callable[[int, Past, View, Any, Any, Target], None]
 
@@ -80,7 +80,7 @@ def run_hours(
 
 def is_compiled() -> bool:
     """Whether the compiled book loop is in the cache."""
-    return is_cached("book", rule_sources())
+    return is_cached(Entry("book", rule_sources()))
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +88,7 @@ def compiled() -> Callable[..., int]:
     """The compiled book loop, from the cache where it is there; it serves every strategy."""
     signature: Any = types.int64(
         types.FunctionType(DECIDE),
-        numba_type(Tape),
+        numba_type(Tape, readonly=True),  # nor may a strategy write what it is shown
         numba_type(Axes(TERM, ("E", "M"))),
         numba_type(Book),
         numba_type(Ledger),
@@ -97,4 +97,4 @@ def compiled() -> Callable[..., int]:
         types.int64,
         types.int64,
     )
-    return compile_cached(run_hours, signature, "book", rule_sources(), counted=False)
+    return compile_cached(run_hours, signature, Entry("book", rule_sources()), counted=False)

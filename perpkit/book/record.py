@@ -40,6 +40,7 @@ def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
         perp.mark_px = perps.mark_px[m]
         perp.liquidation_px = perps.liquidation_px[m]
         perp.lots_per_unit = terms[m].lots_per_unit
+        perp.barred = perps.barred[m]
 
 
 @rule

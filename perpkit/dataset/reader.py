@@ -59,6 +59,11 @@ class Dataset:
     digest: str
 
 
+def prices_of(folder: Path) -> str:
+    """Whether a dataset brings prices ``onchain`` or ``external``, by ``dataset.toml`` alone."""
+    return read_description(folder).prices
+
+
 def read_dataset(folder: Path, start_ns: int | None = None, end_ns: int | None = None) -> Dataset:
     """Read a dataset folder and refuse it on any fault in its files.
 

@@ -13,7 +13,7 @@ from perpkit.market.funding import form_funding
 from perpkit.market.oracle import form_prices
 from perpkit.market.premium import form_premiums
 from perpkit.market.quotes import value_tokens
-from perpkit.rule import compile_cached, is_cached, numba_type, rule_sources
+from perpkit.rule import Entry, compile_cached, is_cached, numba_type, rule_sources
 
 Loop = Callable[[Tape, Records, Tokens, Settings, int, int], None]
 
@@ -32,7 +32,7 @@ def form_market(
 
 def is_compiled() -> bool:
     """Whether the compiled market loop is in the cache."""
-    return is_cached("market", rule_sources())
+    return is_cached(Entry("market", rule_sources()))
 
 
 @lru_cache(maxsize=1)
@@ -46,4 +46,4 @@ def compiled() -> Loop:
         types.int64,
         types.int64,
     )
-    return compile_cached(form_market, signature, "market", rule_sources(), counted=False)
+    return compile_cached(form_market, signature, Entry("market", rule_sources()), counted=False)

@@ -39,11 +39,18 @@ def is_live(t: int, k: int, tape: Tape, settings: Settings) -> bool:
 
 @rule
 def carried_fair_px(t: int, k: int, tape: Tape, perp: int) -> float:
-    """The last fair price moved with the oracle of the paired perp; before any, the quote's mid."""
+    """The last fair price moved with the oracle of the paired perp; before any, the quote's mid.
+
+    A token that comes to stand for more shares is worth so much more.
+    """
     mid = float(0.5 * (tape.bid_px[t, k] + tape.ask_px[t, k]))
     if t == 0 or math.isnan(tape.fair_px[t - 1, k]):
         return mid
     last = float(tape.fair_px[t - 1, k])
+    shares = tape.multiplier[t, k]
+    before = tape.multiplier[t - 1, k]
+    if shares != before and not math.isnan(shares) and not math.isnan(before):
+        last *= float(shares / before)
     if perp < 0 or math.isnan(tape.oracle_px[t - 1, perp]) or math.isnan(tape.oracle_px[t, perp]):
         return last
     return last * float(tape.oracle_px[t, perp] / tape.oracle_px[t - 1, perp])

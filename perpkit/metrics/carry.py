@@ -24,7 +24,7 @@ def attribution_metrics(run: Run) -> dict[str, Value]:
     """Group attribution."""
     causes = np.sum([run.causes_usd[c] for c in CAUSES], axis=0)
     booked = add_up(run.booked.row, run.booked.usd, run.time_ms.size)
-    change = np.diff(run.equity_usd, prepend=run.equity_usd[0])
+    change = np.diff(run.equity_usd, prepend=run.context.capital_usd)
     return {
         **{f"{cause}_usd": float(run.causes_usd[cause].sum()) for cause in CAUSES},
         "identity_error_frac": worst_gap(change, causes, run.equity_usd),

@@ -28,11 +28,13 @@ def margin_metrics(run: Run, events: pl.DataFrame) -> dict[str, Value]:
     kinds = events["kind"].cast(pl.String).value_counts()
     count = dict(zip(kinds["kind"].to_list(), kinds["count"].to_list(), strict=True))
     known = run.margin_ratio[~np.isnan(run.margin_ratio)]
+    # Rows are written after the close: the ratio that caused it stands in none of them.
+    closed = count.get("liquidation", 0) + count.get("backstop", 0)
     return {
         "min_liquidation_distance_frac": smallest(away),
         "weekend_liquidation_distance_frac": smallest(away[begins]),
-        "worst_margin_ratio": largest(known),
-        "liquidations": count.get("liquidation", 0) + count.get("backstop", 0),
+        "worst_margin_ratio": largest(np.append(known, 1.0) if closed else known),
+        "liquidations": closed,
         "adls": count.get("adl", 0),
         "margin_calls": count.get("transfer_sent", 0) + count.get("transfer_refused", 0),
         "topups": count.get("transfer_sent", 0),

@@ -107,9 +107,17 @@ class Run(NamedTuple):
         return float(self.time_ms[-1] - self.time_ms[0]) / HOUR_MS
 
     @property
+    def path_usd(self) -> F64:
+        """Equity from the capital on: fills of the first row already cost (delay 0)."""
+        capital = self.context.capital_usd
+        if self.equity_usd[0] == capital:
+            return self.equity_usd
+        return np.concatenate(([capital], self.equity_usd))
+
+    @property
     def net_usd(self) -> float:
         """P&L of the run."""
-        return float(self.equity_usd[-1] - self.equity_usd[0])
+        return float(self.equity_usd[-1] - self.context.capital_usd)
 
 
 def milliseconds(column: pl.Series) -> I64:

@@ -75,10 +75,10 @@ def straightness(value: F64) -> float | None:
 
 
 def _whole(run: Run) -> dict[str, Value]:
-    start, final, hours = float(run.equity_usd[0]), float(run.equity_usd[-1]), run.total_hours
+    start, final, hours = run.context.capital_usd, float(run.equity_usd[-1]), run.total_hours
     total = ratio(final - start, start)
     free = run.context.risk_free_apr * hours / HOURS_PER_YEAR
-    hourly = returns(run.equity_usd)
+    hourly = returns(run.path_usd)
     stamps = np.datetime_as_string(run.time_ms[[0, -1]].astype("datetime64[ms]"), "s")
     return {
         "start": f"{stamps[0]}Z",
@@ -86,7 +86,7 @@ def _whole(run: Run) -> dict[str, Value]:
         "period_hours": hours,
         "start_equity_usd": start,
         "final_equity_usd": final,
-        "peak_equity_usd": float(run.equity_usd.max()),
+        "peak_equity_usd": float(run.path_usd.max()),
         "net_pnl_usd": run.net_usd,
         "total_return_frac": total,
         "excess_return_frac": None if total is None else total - free,

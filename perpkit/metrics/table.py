@@ -22,7 +22,7 @@ end | UTC | Last row of the run.
 period_hours | h | Calendar hours from the first row to the last.
 
 # equity
-start_equity_usd | USD | Equity at the first row: the capital.
+start_equity_usd | USD | The capital, before the fills of the first row.
 final_equity_usd | USD | Equity at the last row.
 peak_equity_usd | USD | Highest equity at any row.
 net_pnl_usd | USD | Final equity less start equity.
@@ -179,8 +179,9 @@ min_liquidation_distance_frac | frac | Smallest move of the price against a perp
     reaches its liquidation price, over the price, at any row.
 weekend_liquidation_distance_frac | frac | The same at rows where the closed phase of its underlying
     begins.
-worst_margin_ratio | ratio | Largest maintenance / margin value of any account at any row; 1 is
-    liquidation, inf where the margin value is not above zero.
+worst_margin_ratio | ratio | Largest maintenance / margin value of any account at any row, and at
+    least 1 where an account was closed by force; 1 is liquidation, inf where the margin value is
+    not above zero.
 liquidations | count | Events `liquidation` and `backstop`.
 adls | count | Events `adl`.
 margin_calls | count | Times a margin account asked for cash: `transfer_sent` and

@@ -1,7 +1,8 @@
-"""The summary of a run in the terminal, 100 columns."""
+"""The summary of a run in the terminal, 60 to 100 columns."""
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from perpkit.run import Result
 
 WIDTH = 100
 _LEAST = 60  # narrower terminals break the lines themselves
+_TWO_COLUMNS = 99  # what two columns of headline numbers take
 _BAR = 20
+_BEFORE_BAR = 48  # columns of a cause's numbers, and the bar's axis
 _LABEL = 22
 _NAMES = {
     "perp_price": "perp price",
@@ -34,20 +37,23 @@ _COSTS = ("fees", "slippage", "interest", "transfer", "settlement")
 
 
 def print_summary(result: Result, out: Path | None) -> None:
-    """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal."""
-    console = Console(highlight=False)
+    """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal.
+
+    ``NO_COLOR`` leaves out every style.
+    """
+    console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
     width = max(_LEAST, min(console.width, WIDTH)) if console.is_terminal else WIDTH
     for line in _lines(result, out, width):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
 def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
-    yield _title(result)
+    yield from _title(result, width)
     yield Text()
-    yield from _headline(result)
+    yield from _headline(result, width)
     yield Text()
     yield Text("Where it came from", style="bold")
-    yield from _attribution(result)
+    yield from _attribution(result, min(_BAR, (width - _BEFORE_BAR) // 2))
     yield Text()
     if result.warnings:
         yield Text("Warnings", style="bold")
@@ -61,17 +67,20 @@ def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
         yield Text.assemble("Files  ", (str(out), "bold"))
 
 
-def _title(result: Result) -> Text:
+def _title(result: Result, width: int) -> Iterator[Text]:
     made = result.manifest
     first, last = made["span"]
     coins = _count(made["instruments"]["coins"], "perp")
     tokens = _count(made["instruments"]["tokens"], "token")
-    return Text.assemble(
+    whole = Text.assemble(
         (result.strategy, "bold"),
         " on ",
         (made["dataset"]["name"], "bold"),
         f", {first} to {last}, {coins} and {tokens}",
     )
+    for line in whole.wrap(Console(width=width), width):
+        line.rstrip()
+        yield line
 
 
 def _count(names: list[str], noun: str) -> str:
@@ -105,18 +114,17 @@ def plain(value: float | str | None) -> str:
     return "n/a" if value is None or isinstance(value, str) else f"{value:,.2f}"
 
 
-def _headline(result: Result) -> Iterator[Text]:
+def _headline(result: Result, width: int) -> Iterator[Text]:
     found = result.summary
     spent = sum(float(found[f"{cause}_usd"] or 0.0) for cause in _COSTS)
     bound = int(result.facts["oracle_hours_bound"] or 0)
     free = percent(result.manifest["config"]["risk_free_apr"])
-    drag = found["cost_drag_frac"]
     left = (
         ("Final equity", plain(found["final_equity_usd"]), "USD"),
         ("Total return", percent(found["total_return_frac"]), ""),
         ("Max drawdown", percent(found["max_drawdown_frac"]), ""),
         ("Worst margin ratio", plain(found["worst_margin_ratio"]), "1 is liquidation"),
-        ("Costs", plain(spent), "USD" if drag is None else f"USD, {percent(drag)} of funding"),
+        ("Costs", plain(spent), _share(found["cost_drag_frac"])),
         ("Oracle held back", f"{bound:,}", "coin-hours"),
     )
     right = (
@@ -127,8 +135,20 @@ def _headline(result: Result) -> Iterator[Text]:
         ("Turnover a year", plain(found["turnover"]), "x equity"),
         ("Largest oracle lag", percent(result.facts["oracle_largest_lag_frac"]), ""),
     )
+    if width < _TWO_COLUMNS:
+        for cell in left + right:
+            yield _cells((*cell, 23, 12, 0))
+        return
     for ours, theirs in zip(left, right, strict=True):
-        yield _cells((*ours, 19, 12, 23), (*theirs, 23, 10, 0))
+        yield _cells((*ours, 19, 12, 22), (*theirs, 23, 10, 0))
+
+
+def _share(drag: float | str | None) -> str:
+    """Costs as a share of funding, in whole percents where two digits more would not fit."""
+    if drag is None or isinstance(drag, str):
+        return "USD"
+    shown = percent(drag) if 0.0 <= drag < 1.0 else f"{drag:.0%}"
+    return f"USD, {shown} of funding"
 
 
 def _cells(*cells: tuple[str, str, str, int, int, int]) -> Text:
@@ -136,21 +156,21 @@ def _cells(*cells: tuple[str, str, str, int, int, int]) -> Text:
     for label, value, note, wide, number, rest in cells:
         line.append(f"{label:<{wide}}", "dim")
         line.append(f"{value:>{number}}", "bold")
-        line.append(f" {note:<{rest}}", "dim")
+        line.append(f" {note:<{rest}} ", "dim")
     line.rstrip()
     return line
 
 
-def _attribution(result: Result) -> Iterator[Text]:
+def _attribution(result: Result, longest: int) -> Iterator[Text]:
     capital = float(result.manifest["config"]["capital"])
     found = {c: float(result.summary[f"{c}_usd"] or 0.0) for c in CAUSES}
     largest = max(abs(x) for x in found.values())
     for cause, value in found.items():
         if value != 0.0:
-            width = max(1, round(_BAR * abs(value) / largest))
+            width = max(1, round(longest * abs(value) / largest))
             bar = ("+" if value > 0.0 else "-") * width
             line = Text(_money(_NAMES[cause], value, capital))
-            line.append(f"   {'' if value > 0.0 else bar:>{_BAR}}", "red")
+            line.append(f"   {'' if value > 0.0 else bar:>{longest}}", "red")
             line.append("|", "dim")
             line.append(bar if value > 0.0 else "", "green")
             yield line
@@ -171,7 +191,8 @@ def _assumed(result: Result, width: int) -> Iterator[Text]:
     of_terms = {f"{t['scope']} {t['key']}" for t in terms}
     for name, value, why in result.assumptions:
         if name not in of_terms:
-            shown = f"{value}, {why}" if len(value) <= len("0.333333") else value
+            both = f"{value}, {why}"
+            shown = both if len(both) <= width - _LABEL - 3 else value
             text = textwrap.shorten(shown, width - _LABEL - 3, placeholder=" ...")
             yield Text.assemble((f"  {name:<{_LABEL + 1}}", "dim"), text)
     for scope in dict.fromkeys(t["scope"] for t in terms):

@@ -14,8 +14,11 @@ import numpy as np
 from perpkit.arrays import F64, Past, Target, View, layout
 from perpkit.errors import StrategyError, nearest
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
+from perpkit.rule import Entry as CacheEntry
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_dtype
+
+PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
 
 Entry = Callable[[int, Past, View, Any, Any, Target], None]
 
@@ -31,12 +34,13 @@ class Plan(NamedTuple):
 
 def is_compiled(strategy: Strategy) -> bool:
     """Whether the strategy's compiled entry is in the cache."""
-    return is_cached("strategy", _sources(strategy))
+    return any(is_cached(_entry(strategy, kind)) for kind in (PLAIN, ALLOCATING))
 
 
-def _sources(strategy: Strategy) -> list[Path]:
-    own = [] if strategy.decide is None else list(strategy.sources)
-    return [*own, Path(__file__), *rule_sources()]
+def _entry(strategy: Strategy, kind: str) -> CacheEntry:
+    own = () if strategy.decide is None else strategy.sources
+    told = "" if strategy.decide is None else strategy.constants
+    return CacheEntry(kind, (*own, Path(__file__), *rule_sources()), told)
 
 
 @lru_cache(maxsize=16)
@@ -49,7 +53,7 @@ def compiled_entry(strategy: Strategy) -> Entry:
         If ``decide`` uses something that cannot be compiled.
     """
     if strategy.decide is None:
-        return compile_cached(play, DECIDE, "strategy", _sources(strategy), counted=False)
+        return compile_cached(play, DECIDE, _entry(strategy, PLAIN), counted=False)
     user = rule(strategy.decide)
     params, memory = params_dtype(strategy.parameters), strategy.memory
 
@@ -59,11 +63,33 @@ def compiled_entry(strategy: Strategy) -> Entry:
         user(t, past, book, params_bytes.view(params)[0], memory_bytes.view(memory), target)
 
     try:
-        return compile_cached(decide, DECIDE, "strategy", _sources(strategy), counted=True)
+        return _compile(decide, strategy)
     except CacheError:
         raise
     except Exception as e:  # a misspelt field is a bare KeyError of numba, not an error of its own
         raise StrategyError(_in_words(e, strategy)) from e
+
+
+def _compile(decide: Entry, strategy: Strategy) -> Entry:
+    """Compile without reference counting; with it where ``decide`` makes arrays of its own.
+
+    Counting the 15 arrays of ``past`` costs a run on one market more than all its rules.
+    """
+    allocating = _entry(strategy, ALLOCATING)
+    if not is_cached(allocating):
+        try:
+            return compile_cached(decide, DECIDE, _entry(strategy, PLAIN), counted=False)
+        except CacheError:
+            raise
+        except Exception as e:  # most of what fails here fails counted too, and says why there
+            first = e
+        try:
+            return compile_cached(decide, DECIDE, allocating, counted=True)
+        except CacheError:
+            raise
+        except Exception:
+            raise first from None
+    return compile_cached(decide, DECIDE, allocating, counted=True)
 
 
 def _in_words(error: Exception, strategy: Strategy) -> str:

@@ -39,11 +39,12 @@ class Strategy:
     decide: Callable[..., None] | None
     targets: Callable[..., Any] | None
     sources: tuple[Path, ...]  # the file and what it imports of its own
+    constants: str = ""  # values of those modules' globals, which compiled code holds as constants
 
     @property
     def digest(self) -> str:
-        """Digest of the file, its own imports and the interpreter."""
-        return digest(self.sources)
+        """Digest of the file, its own imports, their globals and the interpreter."""
+        return digest(self.sources, self.constants)
 
 
 def places() -> dict[str, Path]:
@@ -115,10 +116,11 @@ def load(what: str) -> Strategy:
     for name in [p.name for p in known] + [n for n in memory.names or () if n != "_"]:
         if name in _RESERVED:
             raise StrategyError(f"{where}: {name} is a word numpy keeps for itself; rename it")
-    sources = tuple(dict.fromkeys([file, *_own_imports(file, module)]))
+    own = {file: module} | dict(_own_imports(file, module))
+    constants = "".join(_constants(x) for x in own.values())
     doc = (module.__doc__ or "").strip().partition("\n")[0]
     name = file.stem if _is_path(what) else what
-    return Strategy(name, file, doc, known, memory, decide, targets, sources)
+    return Strategy(name, file, doc, known, memory, decide, targets, tuple(own), constants)
 
 
 def _check_decide(decide: Callable[..., None], where: str) -> None:
@@ -183,7 +185,20 @@ def _beside(folder: Path, names: set[str]) -> Iterator[str]:
             yield name
 
 
-def _own_imports(file: Path, module: ModuleType) -> Iterator[Path]:
+def _constants(module: ModuleType) -> str:
+    """The module's plain values: they may come from a file or a clock that no source shows."""
+    told: list[tuple[Any, ...]] = []
+    for name, value in sorted(vars(module).items()):
+        if name.startswith("__"):
+            continue
+        if isinstance(value, np.ndarray):
+            told.append((name, str(value.dtype), value.shape, value.tobytes()))
+        elif isinstance(value, (bool, int, float, complex, str, tuple, np.generic)):
+            told.append((name, repr(value)))
+    return repr(told)
+
+
+def _own_imports(file: Path, module: ModuleType) -> Iterator[tuple[Path, ModuleType]]:
     """Files that the strategy's numbers depend on, beside its own and perpkit's."""
     seen = {file}
     todo = [(file, module.__name__)]
@@ -197,7 +212,7 @@ def _own_imports(file: Path, module: ModuleType) -> Iterator[Path]:
             if source.suffix == ".py" and source not in seen:
                 seen.add(source)
                 todo.append((source, wanted))
-                yield source
+                yield source, sys.modules[wanted]
 
 
 def _is_ground(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens, blank
+from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens, blank, layout
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
@@ -26,7 +26,7 @@ from perpkit.tape.instruments import Instruments, choose
 from perpkit.tape.prices import Prices, lay_prices, span
 from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
 from perpkit.tape.settlements import lay_settlements, settlements
-from perpkit.units import HOUR_NS
+from perpkit.units import HOUR_NS, stamp
 
 ALWAYS = frozenset(
     {
@@ -53,6 +53,8 @@ class Market:
     tokens: Tokens
     resolved: Resolved
     funding_from: str  # "recorded" or "formula"
+    # (T, M) a high of the mark is recorded; a market made in memory has none
+    extremes: B8 = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
     notes: tuple[str, ...] = ()
     facts: dict[str, float | int | None] = field(default_factory=dict)
 
@@ -118,7 +120,10 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
         tape = tape._replace(by_formula=due & np.isnan(tape.funding))
     tokens = _tokens(dataset, config, names, time_ns)
     notes = (*dataset.notes, *cut.notes)
-    market = Market(dataset, names, tape, resolved.terms, tokens, resolved, funding_from, notes)
+    extremes = ~np.isnan(prices.mark_high_px)
+    market = Market(
+        dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes, notes
+    )
     return Laid(market, prices)
 
 
@@ -144,7 +149,41 @@ def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Mar
     with np.errstate(all="ignore"):
         loop(market.tape, market.terms, market.tokens, settings_of(config), 0, hours)
     _finish(market.tape, laid.prices)
-    return replace(market, facts=_facts(market.tape, laid.prices))
+    return replace(market, facts=_facts(market.tape, market.extremes))
+
+
+def cut_before(market: Market, start_ns: int) -> Market:
+    """The same market from an hour on: what was formed before it is not formed anew.
+
+    Raises
+    ------
+    DataError
+        If fewer than two hours are left.
+    """
+    tape = market.tape
+    first = int(np.searchsorted(tape.time_ns, start_ns, side="left"))
+    if first == 0:
+        return market
+    if first > len(tape.time_ns) - 2:
+        raise DataError(
+            f"{market.dataset.folder.name}: ends at {stamp(int(tape.time_ns[-1]))}, not two hours "
+            f"after --from {stamp(start_ns)}; start earlier"
+        )
+    hourly = {
+        name: getattr(tape, name)[first:]
+        for name, axes in layout(Tape).items()
+        if "T" in axes.names
+    }
+    kept = tape.action_row >= first
+    cut = tape._replace(
+        **hourly,
+        action_row=tape.action_row[kept] - first,
+        action_token=tape.action_token[kept],
+        action_usd=tape.action_usd[kept],
+    )
+    cut.funding_total[:] = np.cumsum(np.nan_to_num(cut.funding), axis=0)
+    extremes = market.extremes[first:]
+    return replace(market, tape=cut, extremes=extremes, facts=_facts(cut, extremes))
 
 
 def _funding_from(dataset: Dataset, config: RunConfig, record: pl.DataFrame) -> str:
@@ -232,21 +271,23 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     return tokens
 
 
-def _facts(tape: Tape, prices: Prices) -> dict[str, float | int | None]:
+def _facts(tape: Tape, extremes: B8) -> dict[str, float | int | None]:
     """What the forming of the market has to say for itself."""
     formed = tape.external_px.shape[1] > 0
     lag: F64 | None = None
     if formed:
         lag = np.abs(tape.external_px / tape.oracle_px - 1.0)
-    no_book: B8 = np.isnan(tape.mid_px) & np.isnan(tape.impact_bid_px) & prices.listed
+    listed = ~np.isnan(tape.mark_px)
+    no_book: B8 = np.isnan(tape.mid_px) & np.isnan(tape.impact_bid_px) & listed
     return {
         "oracle_hours_bound": int(tape.bound.sum()) if formed else None,
         "oracle_largest_lag_frac": float(np.nanmax(lag)) if lag is not None else None,
         "hours_without_book": int(no_book.sum()) if formed else None,
-        "stale_perp_hours": int((prices.stale & prices.listed).sum()),
+        "stale_perp_hours": int((tape.stale & listed).sum()),
         "stale_token_hours": int(tape.token_stale.sum()),
         "rates_by_formula": int(tape.by_formula.sum()),
         "rates_recorded": int((~np.isnan(tape.funding)).sum() - tape.by_formula.sum()),
-        "hours_with_extremes": int((~np.isnan(prices.mark_high_px)).sum()),
+        "hours_with_extremes": int(extremes.sum()),
+        "settlements_missing": int((tape.due & np.isnan(tape.funding)).sum()),
         "token_hours_not_live": int((~tape.live).sum()),
     }

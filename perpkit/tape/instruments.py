@@ -48,6 +48,9 @@ def choose(dataset: Dataset, config: RunConfig) -> Instruments:
     coins = config.coins if config.coins is not None else tuple(dataset.perps_meta)
     if not coins:
         raise RequestError("coins is empty: name at least one perp of the dataset")
+    for named, what in ((coins, "coins"), (config.tokens, "tokens")):
+        if len(set(named)) < len(named):
+            raise RequestError(f"{what}: {', '.join(named)} names one twice; name each once")
     for coin in coins:
         if coin not in dataset.perps_meta:
             raise RequestError(

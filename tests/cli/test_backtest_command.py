@@ -197,12 +197,14 @@ def test_again_it_is_the_same_and_replaces_its_result(
     command: Command, month: Path, reference: Path, work: Path
 ) -> None:
     told = ("backtest", "funding_carry", "--data", month, *QUICK, "--out", "r")
-    (work / "r").mkdir()
-    (work / "r" / "manifest.json").write_text("{}")
-    (work / "r" / "stray.txt").write_text("of the old result")
+    assert command(*told, cwd=work).code == 0
+    (work / "r" / "report.html").write_text("of the old result")
     assert command(*told, cwd=work).code == 0
     same(reference, work / "r")
-    assert not (work / "r" / "stray.txt").exists()
+    assert not (work / "r" / "report.html").exists()
+    (work / "r" / "thesis.txt").write_text("nobody's result")
+    assert command(*told, cwd=work).code == 2
+    assert (work / "r" / "thesis.txt").exists()
     for name in FRAMES:
         one, other = (f / f"{name}.parquet" for f in (reference, work / "r"))
         assert one.read_bytes() == other.read_bytes()

@@ -238,7 +238,7 @@ def test_data_that_is_not_there(inside: Command, month: Path, work: Path) -> Non
     refused(inside(*told, "nowhere", cwd=work), 3, "nowhere", "dataset.toml")
     refused(inside(*told, work, cwd=work), 3, "holds no dataset.toml")
     late = ("--from", "2031-01-01")
-    refused(inside(*told, month, *late, cwd=work), 3, "2025-09-01 00:00Z to 2025-09-30 23:00Z")
+    refused(inside(*told, month, *late, cwd=work), 3, "ends at 2025-09-30 23:00Z", "start earlier")
     assert names(work) == []
 
 

@@ -197,7 +197,7 @@ def play(world, *, fast, chunk=17):
             row = int(
                 loop(
                     entry,
-                    market.tape,
+                    stage.tape,
                     market.terms,
                     stage.book,
                     stage.ledger,
@@ -287,7 +287,12 @@ def form(scene, *, fast):
     if has_formula:
         tape.by_formula[:] = flags(perps, "by_formula", hours)
     tape.due[:] = True
-    for field, name in (("bid_px", "bid"), ("ask_px", "ask"), ("nav_px", "nav")):
+    for field, name in (
+        ("bid_px", "bid"),
+        ("ask_px", "ask"),
+        ("nav_px", "nav"),
+        ("multiplier", "multiplier"),
+    ):
         getattr(tape, field)[:] = columns(tokens, name, hours)
     for field, name in (("token_stale", "stale"), ("halted", "halted"), ("quoted", "quoted")):
         getattr(tape, field)[:] = flags(tokens, name, hours)

@@ -210,14 +210,17 @@ def make_token(knobs, k, perps):
     if paired:
         perps[k]["token"] = k
     multiplier = rng.choice((1.0, 1.0, 0.1, 1.02))
+    steps = hours // 2 if rng.random() < 0.2 else hours  # a dividend goes into the multiplier
+    multipliers = [multiplier * (1.004 if t >= steps else 1.0) for t in range(hours)]
     base = walk(rng, knobs, 10.0 ** rng.uniform(0.0, 2.0))
     if m is not None:
         known = next(px for px in perps[m]["mark"] if px is not None)
-        base = [multiplier * (known if px is None else px) for px in perps[m]["mark"]]
+        marks = [known if px is None else px for px in perps[m]["mark"]]
+        base = [x * px for x, px in zip(multipliers, marks, strict=True)]
     token = {
         "perp": m,
         "kind": "equity",
-        "multiplier": [multiplier] * hours,
+        "multiplier": multipliers,
         "nav": [None] * hours,
         "apr": [None] * hours,
         "stale": [False] * hours,

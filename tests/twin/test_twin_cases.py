@@ -118,14 +118,14 @@ def test_frozen_quotes_are_traded_outside_the_session_too_when_asked():
     assert made["units"] == told["units"] == [5.0]
 
 
-def test_no_backstop_where_any_position_has_none():
+def test_the_account_has_a_backstop_where_any_position_has_one():
     perps = [perp_of(10.0), perp_of(10.0, high=[10.0, 10.0, 11.0, *[10.0] * 3])]
     rules = [terms(), terms(backstop_frac=2 / 3)]
     world = world_of(perps, [], [[-10.0, -900.0]], terms=rules)
     _, played = adapter.play(world, fast=False)
     made = {fill["reason"] for fill in adapter.fills_of(played)}
     told = {fill["reason"] for fill in twin_book.play(world)["fills"]}
-    assert made == told == {"TARGET", "LIQUIDATION"}
+    assert made == told == {"TARGET", "BACKSTOP"}
 
 
 def test_before_the_first_live_quote_the_first_mid_moves_with_the_oracle():

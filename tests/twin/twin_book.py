@@ -194,6 +194,7 @@ def margin_test(world, book, t):
     for a in range(1, len(book["cash"])):
         held = held_at(world, book, a)
         if not held:
+            forgive(world, book, t, a)
             continue
         first = {m: world["perps"][m]["mark"][t - 1] for m in held}
         worst = {
@@ -214,13 +215,14 @@ def liquidate(world, book, t, first, worst):
     account = world["perps"][next(iter(worst))]["account"]
     filled = {m: worse(world, book, t, m, px) for m, px in worst.items()}
     shares = [terms_of(world, t, m)["backstop_frac"] for m in worst]
-    share = None if None in shares else max(shares)
+    known = [share for share in shares if share is not None]
+    share = max(known) if known else None
     backstop = False
     if world["settings"]["liq_fill"] == "trigger":
         way = crossing(excess(world, book, t, first, 1.0), excess(world, book, t, worst, 1.0))
         at = {m: first[m] + way * (worst[m] - first[m]) for m in worst}
         filled = {m: worse(world, book, t, m, px) for m, px in at.items()}
-    elif share is not None and excess(world, book, t, filled, share) < 0.0:
+    if share is not None and excess(world, book, t, filled, share) < 0.0:
         backstop = True
         way = crossing(excess(world, book, t, first, share), excess(world, book, t, filled, share))
         filled = {m: first[m] + way * (filled[m] - first[m]) for m in worst}
@@ -233,15 +235,21 @@ def liquidate(world, book, t, first, worst):
         if world["settings"]["after_liquidation"] == "stop":
             book["barred"][m] = True
     left = book["cash"][account]
-    if left < 0.0:
+    forgive(world, book, t, account)
+    if backstop and left > 0.0:
+        book["cash"][account] = 0.0
+        add_payment(book, t, "MARGIN_LOST", None, account, -left)
+        add_cause(book, account, None, "liquidation", -left)
+
+
+def forgive(world, book, t, account):
+    """A margin account below zero is set to zero; the venue bears it."""
+    left = book["cash"][account]
+    if account > 0 and left < 0.0:
         book["cash"][account] = 0.0
         add_payment(book, t, "BAD_DEBT", None, account, -left)
         add_cause(book, account, None, "bad_debt", -left)
         add_event(book, t, "BAD_DEBT", None, account)
-    elif backstop and left > 0.0:
-        book["cash"][account] = 0.0
-        add_payment(book, t, "MARGIN_LOST", None, account, -left)
-        add_cause(book, account, None, "liquidation", -left)
 
 
 def cancel_targets(world, book, m):

@@ -104,7 +104,8 @@ def form_token(token, oracle, settings):
         if live[t] or t == 0 or fair[t - 1] is None:
             fair.append(mid_of(token, t))
         else:
-            fair.append(carried(fair[t - 1], oracle, t))
+            shares, before = token["multiplier"][t], token["multiplier"][t - 1]
+            fair.append(carried(fair[t - 1], oracle, t) * (shares / before))
     return live, fair
 
 
