@@ -44,8 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
             f"a bug in perpkit ({where}); please report it with --debug", 1, debug="--debug" in told
         )
     if code == _STOPPED:  # typer turns Ctrl-C into this code
-        return _say("stopped; nothing was written", _STOPPED, debug=False)
+        return stopped()
     return code if isinstance(code, int) else 0
+
+
+def stopped() -> int:
+    """Say that Ctrl-C ended the command; its exit code."""
+    return _say("stopped; nothing was written", _STOPPED, debug=False)
 
 
 def _say(sentence: str, code: int, *, debug: bool) -> int:

@@ -1,0 +1,298 @@
+"""What a person sees: stages, Ctrl-C, colours, widths; and the command as a module."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import perpkit
+from perpkit.report import terminal
+from perpkit.run import Result
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+STAGES = ("reading data", "forming the market", "playing the hours", "ledger and metrics")
+STOPPED = "perpkit: stopped; nothing was written"
+Command = Callable[..., Any]
+
+
+class Seen(NamedTuple):
+    """What a terminal was sent."""
+
+    code: int
+    raw: str
+
+    @property
+    def text(self) -> str:
+        """Without what colours it and moves its cursor."""
+        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", self.raw)
+
+    @property
+    def left(self) -> list[str]:
+        """Lines that stay: what is erased before the next is written is not among them."""
+        last = re.split(r"\r\x1b\[1A\x1b\[2K", self.raw)[-1]
+        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", last).replace("\r", "").split("\n")
+
+
+Watch = Callable[..., Seen]
+
+
+@pytest.fixture
+def watch(executable: str, plain_env: dict[str, str]) -> Watch:
+    """Run the command in a terminal; Ctrl-C when a text has shown, or a file is there."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    def run(
+        *told: object,
+        cwd: Path,
+        columns: int = 100,
+        stop_at: str | Path | None = None,
+        after_s: float = 0.0,
+        **env: str,
+    ) -> Seen:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        around = {k: v for k, v in plain_env.items() if k not in {"COLUMNS", "LINES"}}
+        # A shell's background job ignores SIGINT and hands that on.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(
+            [executable, *(str(a) for a in told)],
+            cwd=cwd,
+            env=around | {"TERM": "xterm-256color"} | env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        raw, due = b"", None
+        try:
+            while piece := _read(ours):
+                raw += piece
+                shown = isinstance(stop_at, str) and stop_at.encode() in raw
+                if due is None and (shown or (isinstance(stop_at, Path) and stop_at.exists())):
+                    due = time.monotonic() + after_s
+                if due is not None and time.monotonic() >= due:
+                    process.send_signal(signal.SIGINT)
+                    due, stop_at = None, None
+            return Seen(process.wait(timeout=120), raw.decode("utf-8"))
+        finally:
+            signal.signal(signal.SIGINT, before)
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+    return run
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux says so when the other end is closed
+        return b""
+
+
+# --------------------------------------------------------------------------- under way
+
+
+@posix
+def test_stages_are_shown_and_erased(watch: Watch, month: Path, work: Path) -> None:
+    seen = watch("backtest", "funding_carry", "--data", month, "--pure-python", cwd=work)
+    assert seen.code == 0
+    places = [seen.text.index(stage) for stage in STAGES]
+    assert places == sorted(places)
+    assert not any(stage in "\n".join(seen.left) for stage in STAGES)
+    assert seen.left[0].startswith("funding_carry on demo, ")
+
+
+@posix
+def test_ctrl_c_while_compiling(watch: Watch, month: Path, work: Path, tmp_path: Path) -> None:
+    told = ("backtest", "funding_carry", "--data", month)
+    cold = {"PERPKIT_CACHE": str(tmp_path / "cache")}
+    seen = watch(*told, cwd=work, stop_at="compiling, once", after_s=1.5, **cold)
+    assert seen.code == 130
+    assert [line for line in seen.left if line] == [STOPPED]
+    assert list(work.iterdir()) == []
+    assert not list((tmp_path / "cache").rglob("*.nbc"))
+
+
+@posix
+@pytest.mark.parametrize("caught", ["", "pass", "raise ValueError"])
+def test_ctrl_c_while_playing(
+    watch: Watch, month: Path, work: Path, tmp_path: Path, caught: str
+) -> None:
+    """Also where the exception itself is caught on its way."""
+    sign = tmp_path / "under-way"
+    wait = "    time.sleep(0.2)\n"
+    if caught:
+        wait = f"    try:\n    {wait}    except BaseException:\n        {caught}\n"
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\n"
+        "def decide(t, past, book, p, mine, target):\n"
+        f"    Path({str(sign)!r}).touch()\n{wait}"
+    )
+    told = ("backtest", tmp_path / "slow.py", "--data", month, "--pure-python", "--to")
+    seen = watch(*told, "2025-09-01T20:00", cwd=work, stop_at=sign)
+    assert seen.code == 130
+    assert [line for line in seen.left if line] == [STOPPED]
+    assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_phases_of_the_compiler_are_known(
+    monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    """There Ctrl-C may raise nothing: numba drops it at times, and LLVM crashes on it."""
+    from perpkit import run
+    from perpkit.cli.console import COMPILER
+    from perpkit.strategy.load import load
+
+    for name in ("market_loop.is_compiled", "book_loop.is_compiled", "is_compiled"):
+        monkeypatch.setattr(f"perpkit.run.{name}", lambda *_: cached)
+    assert run.engine_stage(load("funding_carry")) == COMPILER[cached]
+
+
+def test_ctrl_c_is_the_callers_again(inside: Command, month: Path, work: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert inside("backtest", "funding_carry", "--data", month, cwd=work).code == 0
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_who_listens_already_keeps_listening(inside: Command, month: Path, work: Path) -> None:
+    heard: list[int] = []
+
+    def listen(number: int, _: object) -> None:
+        heard.append(number)
+
+    before = signal.signal(signal.SIGINT, listen)
+    try:
+        assert inside("backtest", "funding_carry", "--data", month, cwd=work).code == 0
+        assert signal.getsignal(signal.SIGINT) is listen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_stages_in_a_thread_that_may_not_listen() -> None:
+    from threading import Thread
+
+    from perpkit.cli.console import stages
+
+    done: list[str] = []
+
+    def run() -> None:
+        with stages() as (stage, progress):
+            stage("one")
+            progress(1, 2)
+            done.append("one")
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    assert done == ["one"]
+
+
+# --------------------------------------------------------------------------- plain terminals
+
+
+@posix
+def test_no_color_is_obeyed(watch: Watch, month: Path, work: Path) -> None:
+    told = ("backtest", "funding_carry", "--data", month)
+    coloured = watch(*told, cwd=work)
+    assert re.search(r"\x1b\[[\d;]+m", coloured.raw)
+    bare = watch(*told, cwd=work, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[\d;]*m", bare.raw)
+    assert bare.left == coloured.left
+
+
+@posix
+def test_a_dumb_terminal_gets_a_line_a_stage(watch: Watch, month: Path, work: Path) -> None:
+    seen = watch("backtest", "funding_carry", "--data", month, cwd=work, TERM="dumb")
+    assert seen.code == 0
+    assert "\x1b" not in seen.raw
+    lines = seen.raw.replace("\r\n", "\n").split("\n")
+    assert [line for line in lines if line in STAGES] == list(STAGES)
+    assert "\r" not in "".join(lines)
+    assert max(map(len, lines)) <= 80
+
+
+@posix
+def test_the_summary_in_a_narrow_terminal(watch: Watch, month: Path, work: Path) -> None:
+    told = ("backtest", "funding_carry", "--data", month, "--out", "r")
+    seen = watch(*told, cwd=work, columns=60)
+    assert seen.code == 0
+    assert max(map(len, seen.left)) <= 60
+    assert "Final equity" in seen.text
+
+
+@pytest.fixture(scope="module")
+def result(month: Path) -> Result:
+    return perpkit.backtest("funding_carry", month, params={"lookback_hours": 24})
+
+
+@pytest.mark.parametrize("columns", [60, 61, 72, 80, 98, 99, 100])
+def test_the_summary_keeps_its_width(result: Result, columns: int) -> None:
+    lines = [line.plain for line in terminal._lines(result, Path("r"), columns)]
+    assert max(map(len, lines)) <= columns
+    assert all(line == line.rstrip() for line in lines)
+    together = " ".join(" ".join(lines).split())
+    equity = f"Final equity {result.summary['final_equity_usd']:,.2f} USD"
+    for label in ("4 perps and 4 tokens", equity, "Largest oracle lag", "Files r"):
+        assert label in together, label
+    bars = [line for line in lines if "|" in line]
+    assert len(bars) > 3
+    assert len({line.index("|") for line in bars}) == 1
+    two = any("Final equity" in line and "Net APR" in line for line in lines)
+    assert two == (columns >= 99)
+
+
+@pytest.mark.parametrize(
+    ("drag", "told"),
+    [
+        (0.3671, "USD, 36.71% of funding"),
+        (1.33669, "USD, 134% of funding"),
+        (-0.5, "USD, -50% of funding"),
+        (12.5, "USD, 1250% of funding"),
+        (None, "USD"),
+    ],
+)
+def test_costs_keep_their_distance(result: Result, drag: float | None, told: str) -> None:
+    changed = replace(result, summary={**result.summary, "cost_drag_frac": drag})
+    lines = [line.plain for line in terminal._lines(changed, None, 100)]
+    (line,) = (line for line in lines if line.startswith("  Costs "))
+    assert re.search(rf"[\d.]+ {told} +Turnover a year ", line)
+
+
+# --------------------------------------------------------------------------- as a module
+
+
+def test_as_a_module_without_a_warning(month: Path, work: Path, plain_env: dict[str, str]) -> None:
+    def run(*told: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "perpkit", *map(str, told)],
+            cwd=work,
+            env=plain_env,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    assert run("--version").stdout == f"perpkit {perpkit.__version__}\n"
+    ran = run("backtest", "funding_carry", "--data", month, "--out", "r")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("funding_carry on demo, ")
+    wrong = run("backtest", "funding_cary")
+    assert (wrong.returncode, wrong.stdout) == (4, "")
+    assert wrong.stderr == (
+        "perpkit: no strategy is called funding_cary: did you mean funding_carry?\n"
+    )
