@@ -1,0 +1,168 @@
+"""One planted fault, played against the suite: a copy, an edit, a child process."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("perpkit", "strategies", "data", "tests", "pyproject.toml")
+TIMEOUT = 240.0  # seconds; the whole battery takes some 30
+
+# Most faults die in the first of these.
+BATTERY = (
+    "tests/book",
+    "tests/market",
+    "tests/tape",
+    "tests/twin",
+    "tests/mutations/test_gaps.py",
+    "tests/museum",
+)
+# Compiled runs, and walks over a year of the demo that take seconds uncompiled.
+SLOW = (
+    "tests/twin/test_twin_book.py::test_compiled",
+    "tests/twin/test_twin_book.py::test_worlds_reach_every_rule",
+    "tests/twin/test_twin_market.py::test_compiled",
+    "tests/tape/test_form.py::test_demo_cut_short_has_the_same_past",
+    "tests/tape/test_form.py::test_future_of_noise_leaves_the_demos_past",
+    "tests/tape/test_form.py::test_without_recorded_extremes_the_marks_alone",
+    "tests/market/test_oracle.py::test_demo_at_1200_updates_binds_nowhere",
+    "tests/market/test_oracle.py::test_demo_facts_are_those_of_an_independent_walk",
+    "tests/market/test_oracle.py::test_demo_gaps_crawl",
+)
+# What looks at a file the closest, tried before the battery.
+CLOSEST = {
+    "book/fills.py": "tests/book/test_fills.py",
+    "book/liquidation.py": "tests/book/test_liquidation.py",
+    "book/loop.py": "tests/book/test_hour.py",
+    "book/margin.py": "tests/book/test_margin.py",
+    "book/orders.py": "tests/book/test_orders.py",
+    "book/payments.py": "tests/book/test_payments.py",
+    "book/prices.py": "tests/book/test_liquidation.py",
+    "book/record.py": "tests/book/test_hour.py",
+    "book/targets.py": "tests/book/test_hour.py",
+    "book/treasury.py": "tests/book/test_treasury.py",
+    "ledger.py": "tests/book/test_ledger.py",
+    "market/funding.py": "tests/market/test_funding.py",
+    "market/oracle.py": "tests/market/test_oracle.py",
+    "market/premium.py": "tests/market/test_premium.py",
+    "market/quotes.py": "tests/market/test_quotes.py",
+    "tape/build.py": "tests/tape/test_settlements.py",
+    "tape/grid.py": "tests/tape/test_grid.py",
+    "tape/instruments.py": "tests/tape/test_form.py",
+    "tape/prices.py": "tests/tape/test_grid.py",
+    "tape/quotes.py": "tests/tape/test_instruments.py",
+    "tape/settlements.py": "tests/tape/test_settlements.py",
+}
+# A fault is a program that runs and is wrong; these are programs that do not run.
+CRASHES = ("NameError", "SyntaxError", "IndentationError", "ImportError", "UnboundLocalError")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A plausible mistake, as a textual edit that matches once in the present source."""
+
+    name: str
+    file: str  # below perpkit/
+    before: str
+    after: str
+    first: str = ""  # tests that catch it sooner than those closest to its file
+
+    def misfit(self, root: Path = ROOT) -> str:
+        """Why the edit cannot be made in the present source; "" where it can."""
+        path = root / "perpkit" / self.file
+        if not path.is_file():
+            return f"fault {self.name!r}: perpkit/{self.file} is no more; plant it where it moved"
+        found = path.read_text(encoding="utf-8").count(self.before)
+        if found == 1:
+            return ""
+        return (
+            f"fault {self.name!r}: its text stands {found} times in perpkit/{self.file}, not once; "
+            f"bring the list of faults up to date with the source:\n{self.before}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a child process said: ``caught``, ``survived``, or ``broken`` where it cannot tell."""
+
+    word: str
+    by: str  # the first failing test, or what went wrong
+
+
+def copy_of(parent: Path, name: str, source: Path = ROOT) -> Path:
+    """A copy of what the battery needs, without what the checkout has cached."""
+    made = parent / name
+    made.mkdir(parents=True)
+    cached = shutil.ignore_patterns("__pycache__", ".*") if source == ROOT else None
+    for part in PARTS:
+        if (source / part).is_dir():
+            shutil.copytree(source / part, made / part, ignore=cached)
+        else:
+            shutil.copy2(source / part, made / part)
+    return made
+
+
+def plant(fault: Fault, copy: Path) -> None:
+    """Make the edit in a copy."""
+    if told := fault.misfit(copy):
+        raise ValueError(told)
+    path = copy / "perpkit" / fault.file
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
+    for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+        stale.unlink()
+
+
+def battery(copy: Path, tests: tuple[str, ...] = BATTERY) -> Verdict:
+    """Run tests of a copy, uncompiled, up to the first failure."""
+    there = [t for t in tests if (copy / t.partition("::")[0]).exists()]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "--tb=line"]
+    command += ["-p", "no:cacheprovider", "-p", "quick", "--hypothesis-seed=0"]
+    command += ["-m", "not shared and not mutation"]
+    command += [x for test in SLOW for x in ("--deselect", test)]
+    paths = os.pathsep.join([str(copy), str(copy / "tests" / "mutations")])
+    alone = {"NUMBA_DISABLE_JIT": "1", "PERPKIT_CACHE": str(copy / "cache"), "PYTHONPATH": paths}
+    try:
+        child = subprocess.run(
+            [*command, *there],
+            cwd=copy,
+            env={**os.environ, **alone, "COLUMNS": "400"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict("broken", f"no end after {TIMEOUT:.0f} s")
+    return read(child.returncode, child.stdout + child.stderr)
+
+
+def read(code: int, told: str) -> Verdict:
+    """A child's verdict: a failing test is a catch, anything else that is not success is a fault
+    in the fault."""
+    if code == 0:
+        return Verdict("survived", "")
+    failed = re.search(r"^FAILED (.*)$", told, re.MULTILINE)
+    if code != 1 or failed is None:
+        return Verdict("broken", told[-1500:])
+    by = failed[1]
+    if crash := next((name for name in CRASHES if f"{name}:" in by), ""):
+        return Verdict("broken", f"{crash}, which no reviewer would miss: {by}")
+    return Verdict("caught", by)
+
+
+def judge(fault: Fault, parent: Path, source: Path, number: int) -> Verdict:
+    """The verdict on one fault: the tests of its hint, and the whole battery if they let it by."""
+    copy = copy_of(parent, f"fault-{number}", source)
+    try:
+        plant(fault, copy)
+        verdict = battery(copy, (fault.first or CLOSEST[fault.file],))
+        return verdict if verdict.word == "caught" else battery(copy)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)

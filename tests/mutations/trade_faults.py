@@ -1,0 +1,281 @@
+"""Faults in the fills, the orders behind them, and the causes told of them."""
+
+from runner import Fault
+
+FILLS = [
+    Fault(
+        "half-spread and impact are earned",
+        "book/fills.py",
+        "return reference * (1.0 + math.copysign(cost_frac, size))",
+        "return reference * (1.0 - math.copysign(cost_frac, size))",
+    ),
+    Fault(
+        "a perp trades at the mark beside its book",
+        "book/fills.py",
+        "reference = mark_px if math.isnan(mid_px) else mid_px",
+        "reference = mark_px",
+    ),
+    Fault(
+        "a token is bought at the bid",
+        "book/fills.py",
+        "return ask_px if size > 0.0 else bid_px",
+        "return ask_px if size < 0.0 else bid_px",
+    ),
+    Fault(
+        "a mid sells above itself",
+        "book/fills.py",
+        "return ask_px * (1.0 + math.copysign(half_spread_frac, size))",
+        "return ask_px * (1.0 + half_spread_frac)",
+    ),
+    Fault(
+        "lots are rounded up",
+        "book/fills.py",
+        "lots = math.floor(abs(size) * lots_per_unit + LOT_SLACK)",
+        "lots = math.ceil(abs(size) * lots_per_unit - LOT_SLACK)",
+    ),
+    Fault(
+        "a reduction moves the entry and an increase does not",
+        "book/fills.py",
+        "if abs(after) < abs(before):\n        return entry_px",
+        "if abs(after) > abs(before) > 0.0:\n        return entry_px",
+    ),
+    Fault(
+        "a realised loss is a gain",
+        "book/fills.py",
+        "cash -= size * (px - perps.entry_px[m])",
+        "cash += size * (px - perps.entry_px[m])",
+    ),
+    Fault(
+        "profit is realised against the entry after the trade",
+        "book/fills.py",
+        """\
+    if abs(after) < abs(before):
+        cash -= size * (px - perps.entry_px[m])
+    perps.entry_px[m] = entry_after(before, perps.entry_px[m], after, px)
+""",
+        """\
+    perps.entry_px[m] = entry_after(before, perps.entry_px[m], after, px)
+    if abs(after) < abs(before):
+        cash -= size * (px - perps.entry_px[m])
+""",
+    ),
+    Fault(
+        "the fee is told and not charged",
+        "book/fills.py",
+        "    cash = -fee\n",
+        "    cash = 0.0\n",
+    ),
+    Fault(
+        "a forced close is free of fees",
+        "book/fills.py",
+        "fee = 0.0 if reason == BACKSTOP else",
+        "fee = 0.0 if reason != 0 else",
+        "tests/book/test_ledger.py",
+    ),
+    Fault(
+        "the fee of a token is paid to the buyer",
+        "book/fills.py",
+        "accounts.cash_usd[tokens.account[k]] -= size * px + fee",
+        "accounts.cash_usd[tokens.account[k]] -= size * px - fee",
+    ),
+    Fault(
+        "a fill is valued at its own price",
+        "book/fills.py",
+        "fill.value_px = perps.mark_px[m]",
+        "fill.value_px = px",
+        "tests/book/test_ledger.py",
+    ),
+]
+
+ORDERS = [
+    Fault(
+        "a target is an order",
+        "book/orders.py",
+        "gap = perps.target[m] - perps.position[m]",
+        "gap = perps.target[m]",
+    ),
+    Fault(
+        "a carried price is traded",
+        "book/orders.py",
+        "waits = bool(perps.stale[m])",
+        "waits = math.isnan(perps.order_px[m])",
+    ),
+    Fault(
+        "a hedge waits for its token alone",
+        "book/orders.py",
+        "waits = waits or not tokens.tradable[k]",
+        "waits = not tokens.tradable[k]",
+    ),
+    Fault(
+        "a token is bought while its perp waits",
+        "book/orders.py",
+        "            if waits:\n                tokens.order[k] = 0.0\n",
+        "",
+    ),
+    Fault(
+        "a frozen quote is traded",
+        "book/orders.py",
+        "        if not tokens.tradable[k]:\n            tokens.order[k] = 0.0\n",
+        "        if math.isnan(tokens.order_px[k]):\n            tokens.order[k] = 0.0\n",
+    ),
+    Fault(
+        "a refused re-entry leaves the token of its hedge to be bought alone",
+        "book/orders.py",
+        "            tokens.target[k] = math.nan\n            tokens.order[k] = 0.0\n",
+        "            tokens.order[k] = 0.0\n",
+        "tests/twin/test_twin_cases.py",
+    ),
+    Fault(
+        "what an order loses at once takes no margin",
+        "book/orders.py",
+        "mark_px * term.initial_frac + loses + px * term.fee_frac",
+        "mark_px * term.initial_frac + px * term.fee_frac",
+    ),
+    Fault(
+        "leverage has no effect",
+        "book/orders.py",
+        "return float(mark_px * term.initial_frac + loses",
+        "return float(mark_px * 0.05 + loses",
+    ),
+    Fault(
+        "a hedge is cut to the larger leg",
+        "book/orders.py",
+        "share = min(size / perp, units / token)",
+        "share = max(size / perp, units / token)",
+    ),
+    Fault(
+        "free margin of a hedge is what maintenance leaves",
+        "book/orders.py",
+        "free = book.accounts.value_usd[a] - book.accounts.initial_usd[a]",
+        "free = book.accounts.value_usd[a] - book.accounts.maintenance_usd[a]",
+    ),
+    Fault(
+        "two orders spend the same margin",
+        "book/orders.py",
+        "        accounts.value_usd[a] -= abs(perps.order[m]) * need\n",
+        "",
+    ),
+    Fault(
+        "a reduction frees no margin in its hour",
+        "book/orders.py",
+        """\
+    reduce_perps(t, terms, perps, accounts, out)
+    assess(terms, perps, accounts)
+""",
+        """\
+    assess(terms, perps, accounts)
+    reduce_perps(t, terms, perps, accounts, out)
+""",
+    ),
+    Fault(
+        "a sale pays for nothing in its hour",
+        "book/orders.py",
+        """\
+    trade_tokens(t, count, -1.0, tokens, accounts, out)
+    reduce_perps(t, terms, perps, accounts, out)
+    assess(terms, perps, accounts)
+""",
+        """\
+    reduce_perps(t, terms, perps, accounts, out)
+    assess(terms, perps, accounts)
+    trade_tokens(t, count, -1.0, tokens, accounts, out)
+""",
+    ),
+    Fault(
+        "an order is checked against the minimum before it is cut to lots",
+        "book/orders.py",
+        "if math.isnan(px) or abs(size) * px >= term.min_order_usd:",
+        "if math.isnan(px) or abs(gap) * px >= term.min_order_usd:",
+        "tests/book/test_fills.py",
+    ),
+    Fault(
+        "the decision is dated an hour late",
+        "book/targets.py",
+        "            perps.decided[m] = t\n",
+        "            perps.decided[m] = t + 1\n",
+    ),
+    Fault(
+        "a token that is not spoken of is sold",
+        "book/targets.py",
+        "        target.tokens[k] = math.nan\n",
+        "        target.tokens[k] = 0.0\n",
+        "tests/mutations/test_gaps.py",
+    ),
+    Fault(
+        "tokens may be sold short",
+        "book/targets.py",
+        "if math.isinf(wanted) or wanted < 0.0:",
+        "if math.isinf(wanted):",
+        "tests/book/test_orders.py",
+    ),
+]
+
+CAUSES = [
+    Fault(
+        "a price change is earned on the position of the row after",
+        "ledger.py",
+        "return np.vstack([np.zeros_like(units[:1]), units[:-1]])",
+        "return units",
+    ),
+    Fault(
+        "the growth of a NAV is counted twice",
+        "ledger.py",
+        "moved = _earned(rows.units, tape.fair_px) - grown",
+        "moved = _earned(rows.units, tape.fair_px)",
+    ),
+    Fault(
+        "slippage is a gain",
+        "ledger.py",
+        'lost = -fills["size"] * (',
+        'lost = fills["size"] * (',
+    ),
+    Fault(
+        "fees are a gain",
+        "ledger.py",
+        '("fees", -fills["fee_usd"],',
+        '("fees", fills["fee_usd"],',
+    ),
+    Fault(
+        "what the backstop costs is slippage",
+        "ledger.py",
+        'forced = fills["reason"] != Reason.TARGET',
+        'forced = fills["reason"] == Reason.LIQUIDATION',
+        "tests/book/test_liquidation.py",
+    ),
+    Fault(
+        "the multiplier is left out of the exposure",
+        "ledger.py",
+        "whole = _value(units[:, k], market.tape.multiplier[:, k])",
+        "whole = units[:, k]",
+        "tests/mutations/test_gaps.py",
+    ),
+    Fault(
+        "the margin ratio is that of the best account",
+        "ledger.py",
+        '"margin_ratio": _ratios(played).max(axis=1)',
+        '"margin_ratio": _ratios(played).min(axis=1)',
+        "tests/book/test_margin.py",
+    ),
+    Fault(
+        "a fill is dated to its hour and not to its decision",
+        "ledger.py",
+        '_time(market, fills["decided"], "decided_at")',
+        '_time(market, fills["row"], "decided_at")',
+        "tests/mutations/test_gaps.py",
+    ),
+    Fault(
+        "the funding frame shows the mark as the oracle",
+        "ledger.py",
+        'market.tape.oracle_px[own["row"], own["instrument"]]',
+        'market.tape.mark_px[own["row"], own["instrument"]]',
+        "tests/museum/test_bug_museum.py",
+    ),
+    Fault(
+        "the flows of one account are told of another",
+        "ledger.py",
+        "* accounts\n        + p.account\n",
+        "* accounts\n        + p.account // 2\n",
+    ),
+]
+
+FAULTS = FILLS + ORDERS + CAUSES
