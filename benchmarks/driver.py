@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workloads import Workload
-from perpkit.arrays import PAYMENT, Rows, blank
+from perpkit.arrays import PAYMENT, Rows
 from perpkit.book.loop import compiled
+from perpkit.layout import blank
 from perpkit.play import Played, Stage, set_up
-from perpkit.strategy.door import compiled_entry, play
+from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_record
 from perpkit.tape import settings_of
@@ -30,11 +31,8 @@ class Driver:
     def prepare(self, values: dict[str, Any], *, ledger: bool) -> Stage:
         """The state before the first hour; without a ledger equity alone is kept."""
         work = self.work
-        if self.plan is None:
-            params: Any = params_record(work.strategy.parameters, values)
-        else:
-            params = self.plan.reshape(-1).view(np.uint8)
-        stage = set_up(work.market, work.config, params, work.strategy.memory)
+        params = params_record(work.strategy.parameters, values)
+        stage = set_up(work.market, work.config, params, work.strategy.memory, self.plan)
         if not ledger:
             kept = stage.ledger
             sizes = dict.fromkeys("TMKA", 0)
@@ -43,9 +41,10 @@ class Driver:
             stage.ledger = kept._replace(rows=rows, out=kept.out._replace(payments=none))
         return stage
 
-    def run(self, stage: Stage, chunk_rows: int = 4_096) -> Played:
+    def run(self, stage: Stage) -> Played:
         """Play every hour in chunks, draining the buffers after each."""
         work, out = self.work, stage.ledger.out
+        chunk_rows = work.config.chunk_rows
         market, ledger = work.market, stage.ledger
         kept: list[list[Any]] = [[], [], []]
         row = 0
@@ -69,9 +68,14 @@ class Driver:
         return Played(ledger.rows, fills, payments, events)
 
 
+def never(tape: Any) -> Any:
+    """In the place of ``targets``: the plan is laid before the clock starts."""
+    raise AssertionError("a benchmark lays its plan itself")
+
+
 def stock(strategy: Strategy) -> Strategy:
     """The stock strategy that copies a plan, under the name of another."""
-    return Strategy(strategy.name, strategy.file, "", (), strategy.memory, None, play, ())
+    return Strategy(strategy.name, strategy.file, "", (), strategy.memory, None, never, ())
 
 
 def plan_of(work: Workload) -> Any:

@@ -34,7 +34,7 @@ typedef struct { int64_t row, flow, instrument, account; double quantity, rate, 
 typedef struct {
     double *equity;
     double *position; // NULL: equity alone is kept
-    double *liquidation, *units, *cash, *value, *initial, *maintenance;
+    double *liquidation, *funding_usd, *units, *cash, *value, *initial, *maintenance;
     Fill *fills;
     Payment *payments;
     int64_t n_fills, n_payments;
@@ -56,7 +56,7 @@ typedef struct {
 } Run;
 
 enum { TARGET, LIQUIDATION, BACKSTOP };
-enum { FUNDING, MARGIN_LOST = 4, BAD_DEBT };
+enum { MARGIN_LOST = 4, BAD_DEBT };
 
 static double whole_lots(double size, double lots) {
     return copysign(floor(fabs(size) * lots + 1e-6) / lots, size);
@@ -435,7 +435,8 @@ int run_hours(const Tape *tape, const Carry *carry, Out *out) {
                     return 1;
                 }
                 run.cash += usd;
-                pay(out, t, FUNDING, m, (double[]){position, rate, usd});
+                if (out->funding_usd)
+                    out->funding_usd[at] = usd;
             }
             double px = position < 0.0 ? tape->high[at] : tape->low[at];
             left += position * (px - run.pairs[m].entry) - fabs(position) * px * terms[m].maintenance;

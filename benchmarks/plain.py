@@ -16,7 +16,7 @@ from perpkit.arrays import FILL, PAYMENT, TERM
 
 COMPILER = ("gcc", "-O3", "-march=native", "-fno-fast-math", "-shared", "-fPIC")
 SOURCE = Path(__file__).with_name("loop.c")
-WIDTHS = {"position": 0, "liquidation": 0, "units": 0}  # 0: a column a market
+WIDTHS = {"position": 0, "liquidation": 0, "funding_usd": 0, "units": 0}  # 0: a column a market
 WIDTHS |= {"cash": 2, "value": 2, "initial": 2, "maintenance": 2}
 LARGEST_FILLS = 8  # a market-hour at its worst: close, reduce, increase, on two legs
 
@@ -122,7 +122,10 @@ class Plain:
         if ledger:
             cells = self.hours * self.markets
             rows = {n: np.zeros((self.hours, w or self.markets)) for n, w in WIDTHS.items()}
-            fills, payments = np.zeros(LARGEST_FILLS * cells, FILL), np.zeros(2 * cells, PAYMENT)
+            fills, payments = (
+                np.zeros(LARGEST_FILLS * cells, FILL),
+                np.zeros(2 * self.hours, PAYMENT),
+            )
         kept = Kept(np.zeros(self.hours), rows, fills, payments)
         addresses = {n: x.ctypes.data for n, x in rows.items()}
         out = _Out(equity=kept.equity.ctypes.data, **addresses)

@@ -76,6 +76,8 @@ def agree(work: Workload) -> None:
         assert np.all(np.abs(ours - kept.equity) <= 1e-9 * np.abs(ours)), f"{work.name}: equity"
         assert len(np.unique(ours)) > 1, f"{work.name}: nothing was traded"
         if ledger:
+            settled = played.rows.funding_usd
+            assert np.allclose(settled, kept.rows["funding_usd"], rtol=1e-9), work.name
             for n, name in enumerate(("fills", "payments")):
                 mine, count = played[n + 1], (out.n_fills, out.n_payments)[n]
                 assert len(mine) == count, f"{work.name}: {name}"

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import TERM, Tape, Tokens, blank
+from perpkit.arrays import TERM, Tape, Tokens
 from perpkit.config import RunConfig, check_config
+from perpkit.layout import blank
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
 from perpkit.tape import Market

@@ -1,7 +1,8 @@
 """The one home of every array: name, shape, dtype, unit.
 
 Axes: ``T`` hours, ``M`` perps, ``K`` tokens, ``A`` accounts, ``U`` underlyings, ``E`` eras of the
-terms, ``N`` corporate actions. Hour first, instrument second, C order, also for one instrument.
+terms, ``N`` corporate actions, ``I`` instruments, ``P`` rows of a plan. Hour first, instrument
+second, C order, also for one instrument.
 Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1 is "none".
 NaN in a price means "absent"; null never gets this far.
 
@@ -12,8 +13,7 @@ compiled signatures, so a field added here is a field of the compiled loops.
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ FTA = Annotated[F64, Axes("f8", ("T", "A"))]
 FTM = Annotated[F64, Axes("f8", ("T", "M"))]
 FTX = Annotated[F64, Axes("f8", ("T", "X"))]
 FTK = Annotated[F64, Axes("f8", ("T", "K"))]
+FPI = Annotated[F64, Axes("f8", ("P", "I"))]
 FTU = Annotated[F64, Axes("f8", ("T", "U"))]
 IT = Annotated[I64, Axes("i8", ("T",))]
 IA = Annotated[I64, Axes("i8", ("A",))]
@@ -83,7 +84,7 @@ class Reason(IntEnum):
 class Flow(IntEnum):
     """What a payment row is."""
 
-    FUNDING = 0
+    FUNDING = 0  # never a payment row: see Rows.funding_usd
     DIVIDEND = 1
     YIELD = 2  # in new units, valued at the fair price
     TRANSFER = 3  # the cost of moving cash between accounts
@@ -179,7 +180,8 @@ class Perps(NamedTuple):
 
     position: FM  # units, short negative
     entry_px: FM  # average of the open position, 0 when flat
-    mark_px: FM  # of the hour being played, like the next four
+    start_px: FM  # the mark of the hour before, where the margin test's path starts
+    mark_px: FM  # of the hour being played, like the next four: rows of the tape
     mid_px: FM
     high_px: FM
     low_px: FM
@@ -193,8 +195,7 @@ class Perps(NamedTuple):
     trimmed: BM  # the standing target was cut or refused, and an event said so
     order: FM  # what this hour's fills may still do, signed units
     order_px: FM  # and the price they are done at
-    start_px: FM  # the margin test's path: the mark of the hour before,
-    worst_px: FM  # the hour's extreme against the position,
+    worst_px: FM  # of a failing account: the hour's extreme against the position,
     filled_px: FM  # and that extreme worse by half-spread and impact
 
 
@@ -202,7 +203,7 @@ class Tokens(NamedTuple):
     """State of each token."""
 
     units: FK
-    fair_px: FK  # of the hour being played, like the next four
+    fair_px: FK  # of the hour being played, like the next four: rows of the tape
     bid_px: FK
     ask_px: FK
     multiplier: FK
@@ -225,8 +226,10 @@ class Accounts(NamedTuple):
     cash_usd: FA
     is_margin: BA
     value_usd: FA  # margin value at mark
+    equity_usd: FA  # value and the tokens held there at fair price
     initial_usd: FA
     maintenance_usd: FA
+    spare_usd: FA  # of the margin test: value less maintenance at the hour's extremes
     transfer_refused: BA
 
 
@@ -262,8 +265,8 @@ PAYMENT = _record(
     ("flow", "i8"),
     ("instrument", "i8"),
     ("account", "i8"),
-    ("quantity", "f8"),  # funding: position; dividend: units; yield: new units
-    ("rate", "f8"),  # funding: settled rate; dividend: USD a unit; yield: rate of the hour
+    ("quantity", "f8"),  # dividend: units; yield: new units
+    ("rate", "f8"),  # dividend: USD a unit; yield: rate of the hour
     ("usd", "f8"),
 )
 EVENT = _record(
@@ -289,6 +292,7 @@ class Rows(NamedTuple):
 
     position: FTM
     liquidation_px: FTM
+    funding_usd: FTM  # paid at t on the position of the row before
     units: FTK
     cash_usd: FTA
     transit_usd: FTA  # cash under way to the account
@@ -392,49 +396,6 @@ class Door(NamedTuple):
 
     mirror: View
     target: Target
+    plan: FPI  # P = T for a plan, else 0; I = M + K: total units, NaN leaves
     params: Annotated[NDArray[np.uint8], Axes("u1", ("params",))]  # one record, as bytes
     memory: Annotated[NDArray[np.uint8], Axes("u1", ("memory",))]  # one record a perp, as bytes
-
-
-# --------------------------------------------------------------------------- layouts
-
-Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
-
-
-@cache
-def layout(cls: type[tuple[Any, ...]]) -> dict[str, Any]:
-    """Each field's :class:`Axes`, or its type where it is a scalar or another tuple."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {
-        name: get_args(hint)[1] if get_origin(hint) is Annotated else hint
-        for name, hint in hints.items()
-    }
-
-
-def readonly(told: Tuple) -> Tuple:
-    """The same arrays, not to be written to through this tuple.
-
-    >>> readonly(blank(Target, M=2, K=1)).perps.flags.writeable
-    False
-    """
-    views = {}
-    for name, array in zip(layout(type(told)), told, strict=True):
-        views[name] = array.view()
-        views[name].flags.writeable = False
-    return type(told)(**views)
-
-
-def blank(cls: type[Tuple], **sizes: int) -> Tuple:
-    """A tuple of zeroed arrays; structured ones are recarrays, so fields are attributes.
-
-    >>> blank(Target, M=2, K=1).perps
-    array([0., 0.])
-    """
-    made: dict[str, Any] = {}
-    for name, axes in layout(cls).items():
-        if not isinstance(axes, Axes):
-            made[name] = blank(axes, **sizes)
-            continue
-        array = np.zeros([sizes[a] for a in axes.names], np.dtype(axes.dtype))
-        made[name] = array.view(np.recarray) if array.dtype.names else array
-    return cls(**made)

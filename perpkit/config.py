@@ -88,7 +88,7 @@ class RunConfig(BaseModel):
     risk_free_apr: float = Field(0.0375, description="rate of the excess returns, simple")
     terms: dict[str, Any] = Field({}, description="rulebook terms that this run overrides")
     params: dict[str, Any] = Field({}, description="parameters of the strategy")
-    chunk_rows: int = Field(4_096, ge=1, description="hours played between two progress reports")
+    chunk_rows: int = Field(32_768, ge=1, description="hours played between two progress reports")
 
 
 # Assumed, not known: the result names these whenever they are in force.

@@ -31,7 +31,6 @@ CAUSES = (
     "bad_debt",
 )
 _OF_FLOW = {
-    Flow.FUNDING: "funding",
     Flow.DIVIDEND: "dividend",
     Flow.YIELD: "yield",
     Flow.TRANSFER: "transfer",
@@ -117,6 +116,7 @@ def _parts(market: Market, played: Played) -> list[Part]:
         _dense("token_price", moved, coins, wallet),
         _dense("yield", grown, coins, wallet),
     ]
+    made.append(_dense("funding", rows.funding_usd, 0, market.names.perp_account))
     for flow, cause in _OF_FLOW.items():
         own = played.payments[played.payments["flow"] == flow]
         made.append(Part(cause, own["row"], own["instrument"], own["account"], own["usd"]))
@@ -277,16 +277,19 @@ def _positions(market: Market, played: Played, strategy: str) -> pl.DataFrame:
 
 
 def _funding(market: Market, played: Played) -> pl.DataFrame:
-    own = played.payments[played.payments["flow"] == Flow.FUNDING]
+    tape, names = market.tape, market.names
+    # Settlement comes before liquidation and fills: on the position of the row before.
+    held = _held_before(played.rows.position)
+    row, m = np.nonzero((held != 0.0) & tape.due & ~np.isnan(tape.funding))
     return pl.DataFrame(
         {
-            "time": _time(market, own["row"]),
-            "coin": _names(market.names.coins, own["instrument"], "coin"),
-            "account": _names(market.names.accounts, own["account"], "account"),
-            "position": own["quantity"],
-            "oracle_px": market.tape.oracle_px[own["row"], own["instrument"]],
-            "funding": own["rate"],
-            "payment_usd": own["usd"],
+            "time": _time(market, row),
+            "coin": _names(names.coins, m, "coin"),
+            "account": _names(names.accounts, names.perp_account[m], "account"),
+            "position": held[row, m],
+            "oracle_px": tape.oracle_px[row, m],
+            "funding": tape.funding[row, m],
+            "payment_usd": played.rows.funding_usd[row, m],
         }
     )
 

@@ -8,25 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import (
-    Book,
-    Door,
-    Event,
-    Ledger,
-    Out,
-    Past,
-    Rows,
-    Tape,
-    Target,
-    Tokens,
-    View,
-    blank,
-    readonly,
-)
+from perpkit.arrays import F64, Book, Door, Event, Ledger, Out, Past, Rows, Tape, Target, View
 from perpkit.book.loop import compiled, run_hours
-from perpkit.book.record import past_until
+from perpkit.book.view import past_until
 from perpkit.config import RunConfig
 from perpkit.errors import DataError, PerpkitError, StrategyError
+from perpkit.layout import blank, readonly
 from perpkit.strategy.door import Plan, compiled_entry, plain_entry, plan_of
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_record
@@ -34,6 +21,8 @@ from perpkit.tape import Market, settings_of
 from perpkit.units import stamp
 
 Progress = Callable[[int, int], None]  # rows played, rows in all
+
+SLOW_CHUNK = 256  # rows between two reports of a run in plain Python
 
 
 class Played(NamedTuple):
@@ -56,18 +45,25 @@ class Stage:
     door: Door
 
 
-def set_up(market: Market, config: RunConfig, params: Any, memory: np.dtype[Any]) -> Stage:
+def set_up(
+    market: Market, config: RunConfig, params: Any, memory: np.dtype[Any], plan: F64 | None = None
+) -> Stage:
     """The state before the first hour.
 
     Parameters
     ----------
-    params : the strategy's parameters, or its plan, as bytes
+    params : the strategy's parameters as bytes
     memory : record layout of the strategy's memory
+    plan : (T, M + K) total units, of a strategy that decides nothing
     """
     names = market.names
     coins, tokens, accounts = len(names.coins), len(names.tokens), len(names.accounts)
     hours = len(market.tape.time_ns)
-    book = blank(Book, M=coins, K=tokens, A=accounts)._replace(tokens=_fresh(market))
+    book = blank(Book, M=coins, K=tokens, A=accounts)
+    # The run's own copy; the market's is shared by every run.
+    for own, shared in zip(book.tokens, market.tokens, strict=True):
+        own[:] = shared
+    book.tokens.target[:] = np.nan
     book.perps.target[:] = np.nan
     book.perps.liquidation_px[:] = np.nan
     book.perps.account[:] = names.perp_account
@@ -91,15 +87,9 @@ def set_up(market: Market, config: RunConfig, params: Any, memory: np.dtype[Any]
     view.perps.underlying[:] = names.perp_underlying
     view.tokens.underlying[:] = names.token_underlying
     target = blank(Target, M=coins, K=tokens)
-    door = Door(view, target, params, np.zeros(coins, memory).view(np.uint8))
+    told = np.zeros((0, instruments)) if plan is None else plan
+    door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
     return Stage(market, readonly(market.tape), book, Ledger(rows, out), door)
-
-
-def _fresh(market: Market) -> Tokens:
-    """The run's own copy of the tokens' state; the market's is shared by every run."""
-    tokens = market.tokens._replace(**{n: x.copy() for n, x in market.tokens._asdict().items()})
-    tokens.target[:] = np.nan
-    return tokens
 
 
 def play(
@@ -126,19 +116,20 @@ def play(
     DataError
         If a settlement is due on a position and its rate is not known.
     """
+    plan = None
     if strategy.decide is None:
-        params: Any = plan_of(strategy, _plan(market), dict(values)).reshape(-1).view(np.uint8)
-    else:
-        params = params_record(strategy.parameters, values)
-    stage = set_up(market, config, params, strategy.memory)
+        plan = plan_of(strategy, _plan(market), dict(values))
+    params = params_record(strategy.parameters, values)
+    stage = set_up(market, config, params, strategy.memory, plan)
     entry = plain_entry(strategy) if pure_python else compiled_entry(strategy)
     loop: Callable[..., int] = run_hours if pure_python else compiled()
     hours = len(market.tape.time_ns)
     kept: list[list[Any]] = [[], [], []]
     settings = settings_of(config)
+    chunk = min(config.chunk_rows, SLOW_CHUNK) if pure_python else config.chunk_rows
     row = 0
     while row < hours:
-        last = min(row + config.chunk_rows, hours)
+        last = min(row + chunk, hours)
         row = _step(stage, strategy, loop, (entry, settings, row, last))
         _refuse_events(stage, strategy)
         out = stage.ledger.out

@@ -25,7 +25,8 @@ from numba import types
 from numba.extending import register_jitable
 from numba.np.numpy_support import from_dtype
 
-from perpkit.arrays import Axes, Past, Target, View, layout
+from perpkit.arrays import Axes, Past, Target, View
+from perpkit.layout import layout
 
 Func = TypeVar("Func", bound=Callable[..., Any])
 
@@ -91,7 +92,7 @@ def cache_root() -> Path:
 def rule_sources() -> tuple[Path, ...]:
     """Every file whose text decides what the compiled loops compute."""
     rules = [p for folder in ("market", "book") for p in sorted((_HERE / folder).glob("*.py"))]
-    return (_HERE / "arrays.py", _HERE / "rule.py", *rules)
+    return (_HERE / "arrays.py", _HERE / "layout.py", _HERE / "rule.py", *rules)
 
 
 def digest(sources: Iterable[Path], constants: str = "") -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perpkit.arrays import Book, Out, Rows, blank
+from perpkit.arrays import Book, Out, Rows
 from perpkit.book import loop as book_loop
 from perpkit.book.record import write_row
 from perpkit.book.write import write_payment
+from perpkit.layout import blank
 from perpkit.market import loop as market_loop
 from perpkit.rule import digest, rule_sources
 
@@ -43,12 +44,13 @@ def test_payments_that_are_not_kept() -> None:
 def test_equity_is_written_where_the_rest_is_not_kept() -> None:
     book = blank(Book, M=2, K=1, A=2)
     book.accounts.cash_usd[:] = 40.0, 2.0
+    book.accounts.equity_usd[:] = 40.0, 2.0
     none = blank(Rows, T=0, M=2, K=1, A=2)
     lean = none._replace(equity_usd=np.zeros(3))
-    write_row(1, book, lean)
+    write_row(1, None, book, lean)
     assert lean.equity_usd.tolist() == [0.0, 42.0, 0.0]
     whole = blank(Rows, T=3, M=2, K=1, A=2)
-    write_row(1, book, whole)
+    write_row(1, None, book, whole)
     assert whole.equity_usd.tolist() == [0.0, 42.0, 0.0]
     assert whole.cash_usd.tolist() == [[0.0, 0.0], [40.0, 2.0], [0.0, 0.0]]
 

@@ -36,14 +36,26 @@ EVENT_BAD_DEBT = int(Event.BAD_DEBT)
 
 
 @rule
+def worst(position: float, high_px: float, low_px: float) -> float:
+    """The hour's extreme against a position."""
+    return high_px if position < 0.0 else low_px
+
+
+@rule
 def lay_paths(terms: TermsNow, perps: Perps) -> None:
     """Set the far end of each position's path through the hour."""
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
         if position != 0.0:
-            worst = perps.high_px[m] if position < 0.0 else perps.low_px[m]
-            perps.worst_px[m] = worst
-            perps.filled_px[m] = worst * (1.0 - math.copysign(terms[m].cost_frac, position))
+            px = worst(position, perps.high_px[m], perps.low_px[m])
+            perps.worst_px[m] = px
+            perps.filled_px[m] = px * (1.0 - math.copysign(terms[m].cost_frac, position))
+
+
+@rule
+def spare(position: float, entry_px: float, px: float, maintenance_frac: float) -> float:
+    """What a position at a price leaves of its margin above maintenance, USD; mostly negative."""
+    return position * (px - entry_px) - abs(position) * px * maintenance_frac
 
 
 @rule
@@ -55,8 +67,7 @@ def slack(
     for m in range(px.shape[0]):
         position = perps.position[m]
         if position != 0.0 and perps.account[m] == account:
-            usd += position * (px[m] - perps.entry_px[m])
-            usd -= share * abs(position) * px[m] * terms[m].maintenance_frac
+            usd += spare(position, perps.entry_px[m], px[m], share * terms[m].maintenance_frac)
     return float(usd)
 
 
@@ -82,9 +93,33 @@ def backstop_share(account: int, terms: TermsNow, perps: Perps) -> float:
 
 
 @rule
-def fails(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> bool:
+def is_short(account: int, accounts: Accounts) -> bool:
     """Whether an account's margin value falls below its maintenance within the hour."""
-    return slack(account, perps.worst_px, 1.0, terms, perps, accounts) < 0.0
+    return bool(accounts.is_margin[account] and accounts.spare_usd[account] < 0.0)
+
+
+@rule
+def falls_short(terms: TermsNow, perps: Perps, accounts: Accounts) -> bool:
+    """Spare margin of every account at the hour's extremes; whether any falls short."""
+    for a in range(accounts.cash_usd.shape[0]):
+        accounts.spare_usd[a] = accounts.cash_usd[a]
+    a = 0
+    usd = accounts.spare_usd[a]
+    for m in range(perps.position.shape[0]):
+        position = perps.position[m]
+        if position == 0.0:
+            continue
+        if perps.account[m] != a:
+            accounts.spare_usd[a] = usd
+            a = perps.account[m]
+            usd = accounts.spare_usd[a]
+        px = worst(position, perps.high_px[m], perps.low_px[m])
+        usd += spare(position, perps.entry_px[m], px, terms[m].maintenance_frac)
+    accounts.spare_usd[a] = usd
+    short = False
+    for a in range(accounts.cash_usd.shape[0]):
+        short |= is_short(a, accounts)
+    return short
 
 
 @rule
@@ -106,8 +141,8 @@ def ending(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> t
 def move_to_trigger(account: int, terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
     """The optimistic fill: everything closes where the requirement is first missed."""
     start = slack(account, perps.start_px, 1.0, terms, perps, accounts)
-    worst = slack(account, perps.worst_px, 1.0, terms, perps, accounts)
-    along = crossing(start, worst)
+    end = slack(account, perps.worst_px, 1.0, terms, perps, accounts)
+    along = crossing(start, end)
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
         if position != 0.0 and perps.account[m] == account:
@@ -177,11 +212,11 @@ def liquidate(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings)
     An account without positions fails below zero: a close far from the mark can leave it there.
     """
     perps, accounts = book.perps, book.accounts
+    if not falls_short(terms, perps, accounts):
+        return
     lay_paths(terms, perps)
     for account in range(accounts.cash_usd.shape[0]):
-        if not accounts.is_margin[account]:
-            continue
-        if not fails(account, terms, perps, accounts):
+        if not is_short(account, accounts):
             continue
         if settings.liquidate_at_trigger == 1:
             move_to_trigger(account, terms, perps, accounts)

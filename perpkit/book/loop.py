@@ -14,32 +14,27 @@ from perpkit.arrays import (
     Book,
     Door,
     Ledger,
-    Past,
     Records,
     Settings,
     Tape,
-    Target,
-    View,
 )
 from perpkit.book.liquidation import liquidate
-from perpkit.book.margin import assess
+from perpkit.book.margin import add_tokens, assess
 from perpkit.book.orders import trade
 from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding
-from perpkit.book.prices import read_perps, read_tokens
-from perpkit.book.record import look, past_until, write_row
-from perpkit.book.targets import adopt, forget
+from perpkit.book.prices import book_at
+from perpkit.book.record import write_row
+from perpkit.book.targets import Decide, adopt, consult
 from perpkit.book.treasury import deliver, top_up
 from perpkit.book.write import has_room
 from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, rule_sources
-
-Decide = Callable[[int, Past, View, Any, Any, Target], None]
 
 
 def run_hours(
     decide: Decide,
     tape: Tape,
     terms: Records,
-    book: Book,
+    state: Book,
     ledger: Ledger,
     settings: Settings,
     door: Door,
@@ -48,32 +43,29 @@ def run_hours(
 ) -> int:
     """Play rows ``first <= t < last``; the first row not played, when a buffer has no more room."""
     rows, out = ledger.rows, ledger.out
-    instruments = book.perps.order.shape[0] + book.tokens.order.shape[0]
+    instruments = state.perps.order.shape[0] + state.tokens.order.shape[0]
     for t in range(first, last):
-        if not has_room(out, instruments, book.accounts.cash_usd.shape[0]):
+        if not has_room(out, instruments, state.accounts.cash_usd.shape[0]):
             return t
         now = terms[tape.era[t]]
-        read_perps(t, tape, book.perps)
-        read_tokens(t, tape, book.tokens, settings)
+        book = book_at(t, tape, state)
         pay_dividends(t, tape, book, out)  # 1 corporate actions
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
         accrue_yield(t, tape, book, out)  # 3 yield
-        pay_funding(t, tape, book, out)  # 4 funding
+        pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
         if settings.fill_delay_hours == 0:
             assess(now, book.perps, book.accounts)
-            look(now, book, door.mirror)
-            forget(door.target)
-            decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
+            add_tokens(book.tokens, book.accounts)
+            consult(t, decide, tape, now, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)
-        trade(t, now, book, out, settings)  # 6 fills
+        trade(t, tape, now, book, out, settings)  # 6 fills
         assess(now, book.perps, book.accounts)
         top_up(t, book.accounts, book.pending, out, settings)  # 7 treasury
-        look(now, book, door.mirror)
-        write_row(t, book, rows)  # 8 ledger
+        add_tokens(book.tokens, book.accounts)
+        write_row(t, now, book, rows)  # 8 ledger
         if settings.fill_delay_hours != 0:
-            forget(door.target)
-            decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
+            consult(t, decide, tape, now, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)  # 9 decision
     return last
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Accounts, Book, Perps, TermsNow
+from perpkit.arrays import Accounts, Pending, Perps, TermsNow, Tokens
 from perpkit.rule import rule
+
+
+@rule
+def note(a: int, value: float, initial: float, maintenance: float, accounts: Accounts) -> None:
+    """Write down what one account is worth and what is required of it, USD."""
+    accounts.value_usd[a] = value
+    accounts.equity_usd[a] = value
+    accounts.initial_usd[a] = initial
+    accounts.maintenance_usd[a] = maintenance
 
 
 @rule
@@ -17,16 +26,26 @@ def assess(terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
     """
     for a in range(accounts.cash_usd.shape[0]):
         accounts.value_usd[a] = accounts.cash_usd[a]
+        accounts.equity_usd[a] = accounts.cash_usd[a]
         accounts.initial_usd[a] = 0.0
         accounts.maintenance_usd[a] = 0.0
+    a = 0
+    value, initial, maintenance = accounts.value_usd[a], 0.0, 0.0
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
-        if position != 0.0:
+        if position == 0.0:
+            continue
+        if perps.account[m] != a:
+            # Sums stay out of memory while neighbours share an account.
+            note(a, value, initial, maintenance, accounts)
             a = perps.account[m]
-            notional = abs(position) * perps.mark_px[m]
-            accounts.value_usd[a] += position * (perps.mark_px[m] - perps.entry_px[m])
-            accounts.initial_usd[a] += notional * terms[m].initial_frac
-            accounts.maintenance_usd[a] += notional * terms[m].maintenance_frac
+            value, initial = accounts.value_usd[a], accounts.initial_usd[a]
+            maintenance = accounts.maintenance_usd[a]
+        notional = abs(position) * perps.mark_px[m]
+        value += position * (perps.mark_px[m] - perps.entry_px[m])
+        initial += notional * terms[m].initial_frac
+        maintenance += notional * terms[m].maintenance_frac
+    note(a, value, initial, maintenance, accounts)
 
 
 @rule
@@ -59,13 +78,13 @@ def liquidation_px(
     ``px - side available / size / (1 - l side)``: Hyperliquid documentation, trading/liquidations.
     """
     side = 1.0 if position > 0.0 else -1.0
-    found = px - side * available_usd / abs(position) / (1.0 - maintenance_frac * side)
+    found = px - side * available_usd / (abs(position) * (1.0 - maintenance_frac * side))
     return found if found > 0.0 else math.nan
 
 
 @rule
 def price_liquidations(terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
-    """Liquidation price of each position of the assessed accounts."""
+    """Liquidation price of each position of the assessed accounts; NaN without one."""
     for m in range(perps.position.shape[0]):
         px = math.nan
         if perps.position[m] != 0.0:
@@ -77,16 +96,25 @@ def price_liquidations(terms: TermsNow, perps: Perps, accounts: Accounts) -> Non
 
 
 @rule
-def equity(book: Book) -> float:
-    """Cash, cash under way, tokens at fair price, and unrealised profit, USD."""
+def add_tokens(tokens: Tokens, accounts: Accounts) -> None:
+    """Add the tokens held in the assessed accounts, at fair price, to their equity."""
+    a = 0
+    usd = accounts.equity_usd[a]
+    for k in range(tokens.units.shape[0]):
+        if tokens.units[k] == 0.0:
+            continue
+        if tokens.account[k] != a:
+            accounts.equity_usd[a] = usd
+            a = tokens.account[k]
+            usd = accounts.equity_usd[a]
+        usd += tokens.units[k] * tokens.fair_px[k]
+    accounts.equity_usd[a] = usd
+
+
+@rule
+def equity(accounts: Accounts, pending: Pending) -> float:
+    """Equity of all accounts and the cash under way between them, USD."""
     total = 0.0
-    for a in range(book.accounts.cash_usd.shape[0]):
-        total += book.accounts.cash_usd[a] + book.pending.usd[a]
-    for k in range(book.tokens.units.shape[0]):
-        if book.tokens.units[k] != 0.0:
-            total += book.tokens.units[k] * book.tokens.fair_px[k]
-    for m in range(book.perps.position.shape[0]):
-        position = book.perps.position[m]
-        if position != 0.0:
-            total += position * (book.perps.mark_px[m] - book.perps.entry_px[m])
+    for a in range(accounts.equity_usd.shape[0]):
+        total += accounts.equity_usd[a] + pending.usd[a]
     return total

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from perpkit.arrays import (
+    F64,
     Accounts,
     Book,
     Event,
@@ -17,6 +18,7 @@ from perpkit.arrays import (
     Perps,
     Records,
     Settings,
+    Tape,
     TermsNow,
     Tokens,
 )
@@ -30,6 +32,18 @@ REENTRY_REFUSED = int(Event.REENTRY_REFUSED)
 
 
 # --------------------------------------------------------------------------- what is asked for
+
+
+@rule
+def differs(target: F64, held: F64) -> bool:
+    """Whether any target is not what is held; NaN asks for nothing.
+
+    Without a way out of the loop the processor compares many at once, and most hours end here.
+    """
+    some = False
+    for n in range(target.shape[0]):
+        some |= (target[n] < held[n]) | (target[n] > held[n])
+    return some
 
 
 @rule
@@ -75,6 +89,15 @@ def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
     """Whether the orders of a perp and its token are two legs that move together."""
     k = perps.token[m]
     return settings.pair_together == 1 and k >= 0 and perps.order[m] * tokens.order[k] < 0.0
+
+
+@rule
+def mark_tradable(t: int, tape: Tape, tokens: Tokens, settings: Settings) -> None:
+    """Say of each token whether it can be traded at row ``t``."""
+    allowed = settings.trade_frozen_quotes == 1
+    for k in range(tokens.tradable.shape[0]):
+        frozen = allowed and not tape.halted[t, k] and not tape.token_stale[t, k]
+        tokens.tradable[k] = tape.live[t, k] or frozen
 
 
 @rule
@@ -248,13 +271,16 @@ def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, ou
 
 
 @rule
-def trade(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+def trade(t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
     """Fill the standing targets at the prices of the hour."""
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
+    if not (differs(perps.target, perps.position) or differs(tokens.target, tokens.units)):
+        return
     some_perp = ask_perps(terms, perps)
     some_token = ask_tokens(tokens)
     if not (some_perp or some_token):
         return
+    mark_tradable(t, tape, tokens, settings)
     refuse_reentry(t, perps, tokens, out, settings)
     drop_waiting(perps, tokens, settings)
     count = perps.order.shape[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Book, Event, Flow, Out, Tape
+from perpkit.arrays import Book, Event, Flow, Ledger, Out, Tape
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
 DIVIDEND = int(Flow.DIVIDEND)
 YIELD = int(Flow.YIELD)
-FUNDING = int(Flow.FUNDING)
 FUNDING_MISSING = int(Event.FUNDING_MISSING)
 
 
@@ -35,8 +34,11 @@ def accrue_yield(t: int, tape: Tape, book: Book, out: Out) -> None:
     perps = tape.oracle_px.shape[1]
     for k in range(tape.apr.shape[1]):
         units = book.tokens.units[k]
-        rate_1h = tape.apr[t, k] / 8760.0
-        if units != 0.0 and rate_1h != 0.0 and not math.isnan(rate_1h):
+        if units == 0.0:
+            continue
+        apr = tape.apr[t, k]
+        if apr != 0.0 and not math.isnan(apr):
+            rate_1h = apr / 8760.0
             grown = units * rate_1h
             book.tokens.units[k] = units + grown
             where = (perps + k, book.tokens.account[k])
@@ -55,20 +57,30 @@ def funding_usd(position: float, oracle_px: float, rate: float) -> float:
 
 
 @rule
-def pay_funding(t: int, tape: Tape, book: Book, out: Out) -> None:
+def pay_funding(t: int, tape: Tape, book: Book, ledger: Ledger) -> None:
     """Settle funding at the boundary, on the position as it stands and the oracle of the row.
 
     Also on a carried price: the venue settles whether or not the hour was recorded.
     """
+    kept = ledger.rows.funding_usd.shape[0] > 0
+    cash_usd = book.accounts.cash_usd
+    account = 0
+    cash = cash_usd[account]
     for m in range(tape.funding.shape[1]):
         position = book.perps.position[m]
         if position == 0.0 or not tape.due[t, m]:
             continue
-        account = book.perps.account[m]
         rate = tape.funding[t, m]
         if math.isnan(rate):
-            write_event(t, FUNDING_MISSING, m, account, 0.0, out)
+            write_event(t, FUNDING_MISSING, m, book.perps.account[m], 0.0, ledger.out)
             continue
+        if book.perps.account[m] != account:
+            # The sum stays out of memory while neighbours share an account.
+            cash_usd[account] = cash
+            account = book.perps.account[m]
+            cash = cash_usd[account]
         usd = funding_usd(position, tape.oracle_px[t, m], rate)
-        book.accounts.cash_usd[account] += usd
-        write_payment(t, FUNDING, (m, account), (position, rate, usd), out)
+        cash += usd
+        if kept:
+            ledger.rows.funding_usd[t, m] = usd
+    cash_usd[account] = cash

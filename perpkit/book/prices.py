@@ -1,30 +1,66 @@
-"""The prices of the hour, as the book uses them from here on."""
+"""The book at an hour: its state beside that hour's prices."""
 
 from __future__ import annotations
 
-from perpkit.arrays import Perps, Settings, Tape, Tokens
+from perpkit.arrays import Book, Perps, Tape, Tokens
 from perpkit.rule import rule
 
 
 @rule
-def read_perps(t: int, tape: Tape, perps: Perps) -> None:
-    """Take the prices of row ``t``; the mark they replace starts the margin test's path."""
-    for m in range(perps.mark_px.shape[0]):
-        perps.start_px[m] = perps.mark_px[m]
-        perps.mark_px[m] = tape.mark_px[t, m]
-        perps.mid_px[m] = tape.mid_px[t, m]
-        perps.high_px[m] = tape.high_px[t, m]
-        perps.low_px[m] = tape.low_px[t, m]
-        perps.stale[m] = tape.stale[t, m]
+def perps_at(t: int, tape: Tape, perps: Perps) -> Perps:
+    """The perps with the prices of row ``t``, which are rows of the tape and no copies."""
+    return Perps(
+        perps.position,
+        perps.entry_px,
+        tape.mark_px[max(t - 1, 0)],
+        tape.mark_px[t],
+        tape.mid_px[t],
+        tape.high_px[t],
+        tape.low_px[t],
+        tape.stale[t],
+        perps.liquidation_px,
+        perps.target,
+        perps.decided,
+        perps.account,
+        perps.token,
+        perps.barred,
+        perps.trimmed,
+        perps.order,
+        perps.order_px,
+        perps.worst_px,
+        perps.filled_px,
+    )
 
 
 @rule
-def read_tokens(t: int, tape: Tape, tokens: Tokens, settings: Settings) -> None:
-    """Take the quotes of row ``t``, and whether each can be traded."""
-    for k in range(tokens.fair_px.shape[0]):
-        tokens.fair_px[k] = tape.fair_px[t, k]
-        tokens.bid_px[k] = tape.bid_px[t, k]
-        tokens.ask_px[k] = tape.ask_px[t, k]
-        tokens.multiplier[k] = tape.multiplier[t, k]
-        frozen = not tape.halted[t, k] and not tape.token_stale[t, k]
-        tokens.tradable[k] = tape.live[t, k] or (settings.trade_frozen_quotes == 1 and frozen)
+def tokens_at(t: int, tape: Tape, tokens: Tokens) -> Tokens:
+    """The tokens with the quotes of row ``t``."""
+    return Tokens(
+        tokens.units,
+        tape.fair_px[t],
+        tape.bid_px[t],
+        tape.ask_px[t],
+        tape.multiplier[t],
+        tokens.tradable,
+        tokens.target,
+        tokens.decided,
+        tokens.account,
+        tokens.perp,
+        tokens.half_spread_frac,
+        tokens.fee_frac,
+        tokens.min_order_usd,
+        tokens.trimmed,
+        tokens.order,
+        tokens.order_px,
+    )
+
+
+@rule
+def book_at(t: int, tape: Tape, state: Book) -> Book:
+    """The book of row ``t``: what is kept between hours, and the prices of this one."""
+    return Book(
+        perps_at(t, tape, state.perps),
+        tokens_at(t, tape, state.tokens),
+        state.accounts,
+        state.pending,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from perpkit.arrays import Accounts, Event, Flow, Out, Pending, Settings
 from perpkit.book.margin import margin_ratio
 from perpkit.book.write import write_event, write_payment
@@ -32,6 +34,8 @@ def top_up(t: int, accounts: Accounts, pending: Pending, out: Out, settings: Set
 
     Enough to bring the ratio to ``topup_to_ratio``, or what the wallet has; one transfer at a time.
     """
+    if math.isinf(settings.topup_at_ratio):
+        return
     for a in range(accounts.cash_usd.shape[0]):
         ratio = margin_ratio(accounts.maintenance_usd[a], accounts.value_usd[a])
         if ratio <= settings.topup_at_ratio:
@@ -44,6 +48,7 @@ def top_up(t: int, accounts: Accounts, pending: Pending, out: Out, settings: Set
         if usd > 0.0:
             accounts.cash_usd[WALLET] -= usd + settings.transfer_cost_usd
             accounts.value_usd[WALLET] -= usd + settings.transfer_cost_usd
+            accounts.equity_usd[WALLET] -= usd + settings.transfer_cost_usd
             what = (usd, 0.0, -settings.transfer_cost_usd)
             write_payment(t, TRANSFER, (-1, WALLET), what, out)
             pending.usd[a] = usd

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import F64, Past, Target, View, layout
+from perpkit.arrays import F64, Past, Target, View
 from perpkit.errors import StrategyError, nearest
+from perpkit.layout import layout
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.rule import Entry as CacheEntry
 from perpkit.strategy.load import Strategy
@@ -53,7 +54,7 @@ def compiled_entry(strategy: Strategy) -> Entry:
         If ``decide`` uses something that cannot be compiled.
     """
     if strategy.decide is None:
-        return compile_cached(play, DECIDE, _entry(strategy, PLAIN), counted=False)
+        return compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
     user = rule(strategy.decide)
     params, memory = params_dtype(strategy.parameters), strategy.memory
 
@@ -141,7 +142,7 @@ def _place(told: str, name: str, sources: tuple[Path, ...]) -> str:
 def plain_entry(strategy: Strategy) -> Entry:
     """The strategy's entry in plain Python: the same numbers, slowly."""
     if strategy.decide is None:
-        return play
+        return idle
     user = strategy.decide
     params, memory = params_dtype(strategy.parameters), strategy.memory
 
@@ -154,17 +155,10 @@ def plain_entry(strategy: Strategy) -> Entry:
     return decide
 
 
-def play(
+def idle(
     t: int, past: Past, book: View, params_bytes: Any, memory_bytes: Any, target: Target
 ) -> None:
-    """Copy row ``t`` of a plan, which stands in the place of the parameters."""
-    plan = params_bytes.view(np.float64)
-    perps = target.perps.shape[0]
-    width = perps + target.tokens.shape[0]
-    for m in range(perps):
-        target.perps[m] = plan[t * width + m]
-    for k in range(width - perps):
-        target.tokens[k] = plan[t * width + perps + k]
+    """The entry of a plan, which the book reads itself and asks nothing."""
 
 
 def plan_of(strategy: Strategy, plan: Plan, values: dict[str, Any]) -> F64:

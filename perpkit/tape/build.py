@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens, blank, layout
+from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
+from perpkit.layout import blank, layout
 from perpkit.market.loop import compiled, form_market
 from perpkit.rulebook import (
     CoinTerms,

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from perpkit.arrays import TERM, Event, Flow, Reason, Tape, Tokens, blank
+from perpkit.arrays import TERM, Event, Flow, Reason, Tape, Tokens
 from perpkit.config import check_config
+from perpkit.layout import blank
 from perpkit.ledger import CAUSES, frames
 from perpkit.play import Played, play
 from perpkit.strategy.load import Strategy
@@ -117,6 +118,24 @@ class Run:
                 float(p["usd"]),
             )
             for p in self.played.payments
+        ] + self.settled
+
+    @property
+    def settled(self) -> list[Payment]:
+        """Funding, which the loop keeps in a column a perp."""
+        tape, position = self.market.tape, self.rows.position
+        held = np.vstack([np.zeros_like(position[:1]), position[:-1]])
+        return [
+            Payment(
+                int(t),
+                Flow.FUNDING,
+                int(m),
+                int(self.market.names.perp_account[m]),
+                float(held[t, m]),
+                float(tape.funding[t, m]),
+                float(self.rows.funding_usd[t, m]),
+            )
+            for t, m in np.argwhere((held != 0.0) & tape.due & ~np.isnan(tape.funding))
         ]
 
     @cached_property

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import perpkit.play
-from perpkit.arrays import Event, Flow, Out, Reason, Tape, Tokens, blank, layout
+from perpkit.arrays import Event, Flow, Out, Reason, Tape, Tokens
+from perpkit.layout import blank, layout
 
 SEED = st.integers(0, 10_000)
 WALLET, MARGIN = 6_000.0, 2_000.0

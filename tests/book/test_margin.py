@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from math import inf, isnan, nan
 
+import numpy as np
 import pytest
 
-from perpkit.book.margin import liquidation_px, margin_ratio
+from perpkit.arrays import TERM, Book
+from perpkit.book.liquidation import falls_short
+from perpkit.book.margin import add_tokens, assess, liquidation_px, margin_ratio
+from perpkit.layout import blank
 
 # Entry = price = 200, size 10: leverage, highest leverage, side, liquidation price.
 # 200 - side x (2000 / leverage - 1000 / highest) / 10 / (1 - side / (2 highest)), for example
@@ -145,3 +149,29 @@ def test_strategy_is_shown_the_same_margin_as_the_ledger(lab):
         cash, value, initial = (x[t, 1] for x in (rows.cash_usd, rows.value_usd, rows.initial_usd))
         told = [cash, value, ratio["margin_ratio"][t], value - initial, rows.liquidation_px[t, 0]]
         assert shown[t] == told
+
+
+def test_each_account_has_the_worth_of_its_own_positions_and_tokens():
+    # Coins alternate between two accounts, tokens lie in three.
+    book = blank(Book, M=4, K=4, A=3)
+    book.perps.account[:] = 1, 2, 1, 2
+    book.perps.position[:] = 1.0, -2.0, 3.0, -4.0
+    mark = np.array([10.0, 20.0, 30.0, 40.0])
+    perps = book.perps._replace(mark_px=mark, high_px=mark + 1.0, low_px=mark - 1.0)
+    perps.entry_px[:] = mark - 1.0
+    book.accounts.is_margin[1:] = True
+    book.accounts.cash_usd[:] = 100.0, 200.0, 300.0
+    terms = np.zeros(4, TERM).view(np.recarray)
+    terms.initial_frac, terms.maintenance_frac = 0.1, 0.05
+    assess(terms, perps, book.accounts)
+    assert book.accounts.value_usd.tolist() == [100.0, 204.0, 294.0]
+    assert book.accounts.initial_usd.tolist() == [0.0, 10.0, 20.0]
+    assert book.accounts.maintenance_usd.tolist() == [0.0, 5.0, 10.0]
+    tokens = book.tokens._replace(fair_px=np.array([1.0, 2.0, 3.0, 4.0]))
+    tokens.account[:] = 2, 0, 2, 1
+    tokens.units[:] = 1.0, 1.0, 0.0, 10.0
+    add_tokens(tokens, book.accounts)
+    assert book.accounts.equity_usd.tolist() == [102.0, 244.0, 295.0]
+    assert not falls_short(terms, perps, book.accounts)
+    # 200 + 0 at the lows, less 5% of 9 + 87; 300 - 4 - 8 at the highs, less 5% of 42 + 164.
+    assert book.accounts.spare_usd == pytest.approx([100.0, 195.2, 277.7])

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.arrays import TERM, Tape, blank
+from perpkit.arrays import TERM, Tape
+from perpkit.layout import blank
 from perpkit.market.funding import clip, form_funding, mean_premium, settled_rate
 from perpkit.rulebook import CoinTerms, TermChoice, resolve_terms
 from perpkit.units import HOUR_NS

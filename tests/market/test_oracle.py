@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.arrays import F64, TERM, Tape, Tokens, blank
+from perpkit.arrays import F64, TERM, Tape, Tokens
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset, read_dataset
+from perpkit.layout import blank
 from perpkit.market.loop import form_market
 from perpkit.market.oracle import book_mid, within_steps
 from perpkit.shipped import shipped_folder

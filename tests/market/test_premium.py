@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.arrays import TERM, Tape, Tokens, blank
+from perpkit.arrays import TERM, Tape, Tokens
 from perpkit.config import RunConfig
+from perpkit.layout import blank
 from perpkit.market.loop import form_market
 from perpkit.market.premium import premium_of
 from perpkit.tape import settings_of

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.arrays import TERM, Tape, Tokens, blank
+from perpkit.arrays import TERM, Tape, Tokens
 from perpkit.config import RunConfig
 from perpkit.dataset import read_dataset
+from perpkit.layout import blank
 from perpkit.market.loop import form_market
 from perpkit.tape import Market, form, settings_of
 from perpkit.units import to_ns

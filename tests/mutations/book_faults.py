@@ -7,12 +7,12 @@ HOUR = [
         "liquidation comes before funding",
         "book/loop.py",
         """\
-        pay_funding(t, tape, book, out)  # 4 funding
+        pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
 """,
         """\
         liquidate(t, now, book, out, settings)  # 5 margin test
-        pay_funding(t, tape, book, out)  # 4 funding
+        pay_funding(t, tape, book, ledger)  # 4 funding
 """,
     ),
     Fault(
@@ -21,12 +21,12 @@ HOUR = [
         """\
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
         accrue_yield(t, tape, book, out)  # 3 yield
-        pay_funding(t, tape, book, out)  # 4 funding
+        pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
 """,
         """\
         accrue_yield(t, tape, book, out)  # 3 yield
-        pay_funding(t, tape, book, out)  # 4 funding
+        pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
 """,
@@ -35,11 +35,11 @@ HOUR = [
         "funding is paid on the position after the fills",
         "book/loop.py",
         """\
-        trade(t, now, book, out, settings)  # 6 fills
+        trade(t, tape, now, book, out, settings)  # 6 fills
 """,
         """\
         before = book.perps.position.copy()
-        trade(t, now, book, out, settings)  # 6 fills
+        trade(t, tape, now, book, out, settings)  # 6 fills
         for m in range(len(before)):
             late = tape.funding[t, m] if tape.due[t, m] else 0.0
             grown = book.perps.position[m] - before[m]
@@ -49,8 +49,8 @@ HOUR = [
     Fault(
         "fills come before the margin test",
         "book/loop.py",
-        "        trade(t, now, book, out, settings)  # 6 fills\n",
-        "        trade(t, now, book, out, settings)  # 6 fills\n"
+        "        trade(t, tape, now, book, out, settings)  # 6 fills\n",
+        "        trade(t, tape, now, book, out, settings)  # 6 fills\n"
         "        liquidate(t, now, book, out, settings)\n",
     ),
     Fault(
@@ -62,67 +62,57 @@ HOUR = [
     ),
     Fault(
         "a target of long ago is set again every hour",
-        "book/loop.py",
-        "        if settings.fill_delay_hours != 0:\n            forget(door.target)\n",
-        "        if settings.fill_delay_hours != 0:\n",
-        "tests/mutations/test_gaps.py",
+        "book/targets.py",
+        "        forget(door.target)\n",
+        "",
     ),
     Fault(
-        "the row is written before the prices of liquidation are",
-        "book/loop.py",
-        """\
-        look(now, book, door.mirror)
-        write_row(t, book, rows)  # 8 ledger
-""",
-        """\
-        write_row(t, book, rows)  # 8 ledger
-        look(now, book, door.mirror)
-""",
-        "tests/book/test_liquidation.py",
+        "a row shows the liquidation prices of the hour before",
+        "book/record.py",
+        "    price_liquidations(terms, book.perps, book.accounts)\n",
+        "",
+    ),
+    Fault(
+        "a plan is read an hour early",
+        "book/targets.py",
+        "        target.perps[m] = plan[t, m]\n",
+        "        target.perps[m] = plan[min(t + 1, plan.shape[0] - 1), m]\n",
     ),
     Fault(
         "the strategy sees the next hour",
-        "book/record.py",
+        "book/view.py",
         "    n = t + 1\n",
         "    n = t + 2\n",
     ),
     Fault(
         "the equity a strategy sees is without its tokens",
-        "book/record.py",
-        "equity_usd += units * tokens.fair_px[k]",
-        "equity_usd += 0.0 * units * tokens.fair_px[k]",
-        "tests/mutations/test_gaps.py",
+        "book/view.py",
+        "account.equity_usd = accounts.equity_usd[a]",
+        "account.equity_usd = value",
     ),
     Fault(
         "the margin test's path starts at the mark it ends at",
         "book/prices.py",
-        """\
-        perps.start_px[m] = perps.mark_px[m]
-        perps.mark_px[m] = tape.mark_px[t, m]
-""",
-        """\
-        perps.mark_px[m] = tape.mark_px[t, m]
-        perps.start_px[m] = perps.mark_px[m]
-""",
+        "tape.mark_px[max(t - 1, 0)],",
+        "tape.mark_px[t],",
     ),
     Fault(
         "the margin test looks at the close and not at the high",
         "book/prices.py",
-        "perps.high_px[m] = tape.high_px[t, m]",
-        "perps.high_px[m] = tape.mark_px[t, m]",
+        "tape.high_px[t],",
+        "tape.mark_px[t],",
     ),
     Fault(
         "the margin test looks at the close and not at the low",
         "book/prices.py",
-        "perps.low_px[m] = tape.low_px[t, m]",
-        "perps.low_px[m] = tape.mark_px[t, m]",
+        "tape.low_px[t],",
+        "tape.mark_px[t],",
     ),
     Fault(
         "a halted token is traded at its frozen quote",
-        "book/prices.py",
-        "frozen = not tape.halted[t, k] and not tape.token_stale[t, k]",
-        "frozen = not tape.token_stale[t, k]",
-        "tests/book/test_orders.py",
+        "book/orders.py",
+        "frozen = allowed and not tape.halted[t, k] and not tape.token_stale[t, k]",
+        "frozen = allowed and not tape.token_stale[t, k]",
     ),
 ]
 
@@ -148,8 +138,14 @@ PAYMENTS = [
     Fault(
         "a missing rate is zero",
         "book/payments.py",
-        "            write_event(t, FUNDING_MISSING, m, account, 0.0, out)\n",
+        "            write_event(t, FUNDING_MISSING, m, book.perps.account[m], 0.0, ledger.out)\n",
         "",
+    ),
+    Fault(
+        "funding of one account is paid to its neighbour",
+        "book/payments.py",
+        "            cash_usd[account] = cash\n            account = book.perps.account[m]\n",
+        "            account = book.perps.account[m]\n",
     ),
     Fault(
         "a missing rate is the last one known",
@@ -181,15 +177,14 @@ PAYMENTS = [
     Fault(
         "the yield of a day is paid every hour",
         "book/payments.py",
-        "rate_1h = tape.apr[t, k] / 8760.0",
-        "rate_1h = tape.apr[t, k] / 365.0",
+        "rate_1h = apr / 8760.0",
+        "rate_1h = apr / 365.0",
     ),
     Fault(
         "a token without a yield becomes NaN units",
         "book/payments.py",
-        "rate_1h != 0.0 and not math.isnan(rate_1h)",
-        "rate_1h != 0.0",
-        "tests/twin/test_twin_cases.py",
+        "if apr != 0.0 and not math.isnan(apr):",
+        "if apr != 0.0:",
     ),
     Fault(
         "cash arrives an hour late",
@@ -221,8 +216,20 @@ MARGIN = [
     Fault(
         "maintenance is the initial margin",
         "book/margin.py",
-        "accounts.maintenance_usd[a] += notional * terms[m].maintenance_frac",
-        "accounts.maintenance_usd[a] += notional * terms[m].initial_frac",
+        "maintenance += notional * terms[m].maintenance_frac",
+        "maintenance += notional * terms[m].initial_frac",
+    ),
+    Fault(
+        "an account takes over the sums of its neighbour",
+        "book/margin.py",
+        "            value, initial = accounts.value_usd[a], accounts.initial_usd[a]\n",
+        "",
+    ),
+    Fault(
+        "tokens of one account count to its neighbour",
+        "book/margin.py",
+        "            accounts.equity_usd[a] = usd\n            a = tokens.account[k]\n",
+        "            a = tokens.account[k]\n",
     ),
     Fault(
         "notional is at the entry",
@@ -233,14 +240,14 @@ MARGIN = [
     Fault(
         "a short gains where it loses",
         "book/margin.py",
-        "accounts.value_usd[a] += position * (",
-        "accounts.value_usd[a] += abs(position) * (",
+        "        value += position * (perps.mark_px",
+        "        value += abs(position) * (perps.mark_px",
     ),
     Fault(
         "the liquidation price leans to the wrong side",
         "book/margin.py",
-        "/ (1.0 - maintenance_frac * side)",
-        "/ (1.0 + maintenance_frac * side)",
+        "(1.0 - maintenance_frac * side)",
+        "(1.0 + maintenance_frac * side)",
     ),
     Fault(
         "the liquidation price is where nothing at all is left",
@@ -257,9 +264,8 @@ MARGIN = [
     Fault(
         "cash under way is nobody's",
         "book/margin.py",
-        "total += book.accounts.cash_usd[a] + book.pending.usd[a]",
-        "total += book.accounts.cash_usd[a]",
-        "tests/book/test_hour.py",
+        "total += accounts.equity_usd[a] + pending.usd[a]",
+        "total += accounts.equity_usd[a]",
     ),
     Fault(
         "an account with nothing left is safe",
@@ -273,28 +279,32 @@ LIQUIDATION = [
     Fault(
         "longs are tested at the high and shorts at the low",
         "book/liquidation.py",
-        "perps.high_px[m] if position < 0.0 else perps.low_px[m]",
-        "perps.high_px[m] if position > 0.0 else perps.low_px[m]",
+        "return high_px if position < 0.0 else low_px",
+        "return high_px if position > 0.0 else low_px",
     ),
     Fault(
         "a forced close is better than the extreme",
         "book/liquidation.py",
-        "worst * (1.0 - math.copysign(",
-        "worst * (1.0 + math.copysign(",
+        "perps.filled_px[m] = px * (1.0 - math.copysign(",
+        "perps.filled_px[m] = px * (1.0 + math.copysign(",
     ),
     Fault(
         "every venue's positions weigh on the account",
         "book/liquidation.py",
-        "        if position != 0.0 and perps.account[m] == account:\n"
-        "            usd += position * (px[m]",
-        "        if position != 0.0:\n            usd += position * (px[m]",
-        "tests/twin/test_twin_book.py",
+        "        if position != 0.0 and perps.account[m] == account:\n            usd += spare(",
+        "        if position != 0.0:\n            usd += spare(",
+    ),
+    Fault(
+        "spare margin of one account is its neighbour's",
+        "book/liquidation.py",
+        "            accounts.spare_usd[a] = usd\n            a = perps.account[m]\n",
+        "            a = perps.account[m]\n",
     ),
     Fault(
         "an account that just covers its maintenance is closed",
         "book/liquidation.py",
-        "return slack(account, perps.worst_px, 1.0, terms, perps, accounts) < 0.0",
-        "return slack(account, perps.worst_px, 1.0, terms, perps, accounts) <= 0.0",
+        "accounts.spare_usd[account] < 0.0)",
+        "accounts.spare_usd[account] <= 0.0)",
     ),
     Fault(
         "the crossing is measured from the far end",

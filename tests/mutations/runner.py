@@ -47,6 +47,7 @@ CLOSEST = {
     "book/record.py": "tests/book/test_hour.py",
     "book/targets.py": "tests/book/test_hour.py",
     "book/treasury.py": "tests/book/test_treasury.py",
+    "book/view.py": "tests/book/test_hour.py",
     "ledger.py": "tests/book/test_ledger.py",
     "market/funding.py": "tests/market/test_funding.py",
     "market/oracle.py": "tests/market/test_oracle.py",

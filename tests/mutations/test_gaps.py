@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 
 from perpkit import backtest
-from perpkit.arrays import TERM, Perps, blank
+from perpkit.arrays import TERM, Perps
 from perpkit.book.liquidation import backstop_share
 from perpkit.config import RunConfig
 from perpkit.dataset import read_dataset
+from perpkit.layout import blank
 from perpkit.tape import cut_before, form
 from perpkit.tape.grid import hours_between
 from perpkit.tape.instruments import choose

@@ -266,9 +266,8 @@ CAUSES = [
     Fault(
         "the funding frame shows the mark as the oracle",
         "ledger.py",
-        'market.tape.oracle_px[own["row"], own["instrument"]]',
-        'market.tape.mark_px[own["row"], own["instrument"]]',
-        "tests/museum/test_bug_museum.py",
+        '"oracle_px": tape.oracle_px[row, m],',
+        '"oracle_px": tape.mark_px[row, m],',
     ),
     Fault(
         "the flows of one account are told of another",

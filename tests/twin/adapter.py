@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from perpkit.arrays import TERM, Event, Flow, Reason, Settings, Tape, Tokens, blank
+from perpkit.arrays import TERM, Event, Flow, Reason, Settings, Tape, Tokens
 from perpkit.book.loop import compiled as compiled_book
 from perpkit.book.loop import run_hours
 from perpkit.config import RunConfig
+from perpkit.layout import blank
 from perpkit.market.loop import compiled as compiled_market
 from perpkit.market.loop import form_market
 from perpkit.play import Played, set_up
@@ -185,8 +186,8 @@ def play(world, *, fast, chunk=17):
     """Play a world on the package's book: the market and what was played."""
     market = market_of(world)
     plan = np.array([[number(x) for x in row] for row in world["plan"]])
-    params = plan.reshape(-1).view(np.uint8)
-    stage = set_up(market, RunConfig(), params, np.dtype("u1"))
+    none = np.zeros(0, np.uint8)
+    stage = set_up(market, RunConfig(), none, np.dtype("u1"), plan if fast else None)
     stage.book.accounts.cash_usd[:] = world["cash"]
     loop, entry = compiled_player() if fast else (run_hours, scripted(plan))
     settings, out = settings_of(world["settings"]), stage.ledger.out
@@ -252,8 +253,27 @@ def fills_of(played):
     return made
 
 
-def payments_of(played):
-    return records(played.payments, {"flow": Flow})
+STEPS = ("DIVIDEND", "YIELD", "FUNDING", "BAD_DEBT", "MARGIN_LOST", "TRANSFER")
+
+
+def payments_of(market, played):
+    """All payments in the order of the hour; funding is kept apart, a column a perp."""
+    made = records(played.payments, {"flow": Flow})
+    position, tape = played.rows.position, market.tape
+    held = np.vstack([np.zeros_like(position[:1]), position[:-1]])
+    for row, m in np.argwhere((held != 0.0) & tape.due & ~np.isnan(tape.funding)):
+        made.append(
+            {
+                "row": int(row),
+                "flow": "FUNDING",
+                "instrument": int(m),
+                "account": int(market.names.perp_account[m]),
+                "quantity": float(held[row, m]),
+                "rate": float(tape.funding[row, m]),
+                "usd": float(played.rows.funding_usd[row, m]),
+            }
+        )
+    return sorted(made, key=lambda p: (p["row"], min(STEPS.index(p["flow"]), 3)))
 
 
 def events_of(played):

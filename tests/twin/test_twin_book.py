@@ -69,7 +69,9 @@ def compare(world, market, played):
     for t, told in enumerate(twin["hours"][:end]):
         compare_hour(world, adapter.hour_of(played, t), told, (t, scale))
     compare_rows("fill", *until(end, adapter.fills_of(played), twin["fills"]), scale)
-    compare_rows("payment", *until(end, adapter.payments_of(played), twin["payments"]), scale)
+    compare_rows(
+        "payment", *until(end, adapter.payments_of(market, played), twin["payments"]), scale
+    )
     compare_events(*until(end, adapter.events_of(played), twin["events"]))
     if end == world["hours"]:
         compare_causes(market, frames(market, played, "twin"), twin["hours"], scale)

@@ -1,0 +1,74 @@
+"""What a strategy is shown: the tape up to now, and a mirror of the book."""
+
+from __future__ import annotations
+
+from perpkit.arrays import Accounts, Book, Past, Perps, Tape, TermsNow, Tokens, View
+from perpkit.book.margin import margin_ratio, price_liquidations
+from perpkit.rule import rule
+
+
+@rule
+def past_until(tape: Tape, t: int) -> Past:
+    """What is known at row ``t``: every slice ends there, so a later row cannot be read."""
+    n = t + 1
+    return Past(
+        tape.time_ns[:n],
+        tape.oracle_px[:n],
+        tape.mark_px[:n],
+        tape.premium[:n],
+        tape.funding[:n],
+        tape.funding_total[:n],
+        tape.volume_usd[:n],
+        tape.bid_px[:n],
+        tape.ask_px[:n],
+        tape.fair_px[:n],
+        tape.nav_px[:n],
+        tape.live[:n],
+        tape.phase[:n],
+        tape.hours_to_reopen[:n],
+        tape.hours_to_cash_open[:n],
+    )
+
+
+@rule
+def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
+    """Show the perps to the strategy."""
+    for m in range(perps.position.shape[0]):
+        perp = view.perps[m]
+        perp.position = perps.position[m]
+        perp.entry_px = perps.entry_px[m]
+        perp.mark_px = perps.mark_px[m]
+        perp.liquidation_px = perps.liquidation_px[m]
+        perp.lots_per_unit = terms[m].lots_per_unit
+        perp.barred = perps.barred[m]
+
+
+@rule
+def mirror_tokens(tokens: Tokens, view: View) -> None:
+    """Show the tokens to the strategy."""
+    for k in range(tokens.units.shape[0]):
+        token = view.tokens[k]
+        token.units = tokens.units[k]
+        token.fair_px = tokens.fair_px[k]
+        token.multiplier = tokens.multiplier[k]
+
+
+@rule
+def mirror_accounts(accounts: Accounts, view: View) -> None:
+    """Show the accounts to the strategy."""
+    for a in range(accounts.cash_usd.shape[0]):
+        account = view.accounts[a]
+        value = accounts.value_usd[a]
+        account.cash_usd = accounts.cash_usd[a]
+        account.equity_usd = accounts.equity_usd[a]
+        account.margin_ratio = margin_ratio(accounts.maintenance_usd[a], value)
+        account.free_usd = value - accounts.initial_usd[a]
+
+
+@rule
+def look(terms: TermsNow, book: Book, view: View) -> None:
+    """Show the assessed book to the strategy, which never writes it."""
+    price_liquidations(terms, book.perps, book.accounts)
+    mirror_perps(terms, book.perps, view)
+    mirror_tokens(book.tokens, view)
+    mirror_accounts(book.accounts, view)
