@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import typer
@@ -12,6 +14,7 @@ from perpkit.cli.version import show_version
 from perpkit.errors import PerpkitError
 
 _STOPPED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="perpkit",
@@ -30,22 +33,36 @@ def main(arguments: list[str] | None = None) -> int:
     told = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(told, prog_name="perpkit", standalone_mode=False)
-    except PerpkitError as e:
-        return _say(str(e), e.exit_code, debug="--debug" in told)
-    except TyperException as e:
-        if not e.format_message():  # no command was named, and the help is printed
-            return 2
-        return _say(f"{e.format_message().rstrip('.')}; see perpkit --help", 2, debug=False)
+        sys.stdout.flush()  # here and not at the end of the process, where nobody would answer
     except (KeyboardInterrupt, typer.Abort):
-        code = _STOPPED
+        return stopped()
+    except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
+        return _unread()
     except Exception as e:
-        where = f"{type(e).__name__}: {e}"
-        return _say(
-            f"a bug in perpkit ({where}); please report it with --debug", 1, debug="--debug" in told
-        )
+        return _answer(e, debug="--debug" in told)
     if code == _STOPPED:  # typer turns Ctrl-C into this code
         return stopped()
     return code if isinstance(code, int) else 0
+
+
+def _answer(error: Exception, *, debug: bool) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, PerpkitError):
+        return _say(str(error), error.exit_code, debug=debug)
+    if isinstance(error, TyperException):
+        if not error.format_message():  # no command was named, and the help is printed
+            return 2
+        return _say(f"{error.format_message().rstrip('.')}; see perpkit --help", 2, debug=False)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _say(f"the disk is full ({error}); make room and run again", 2, debug=debug)
+    where = f"{type(error).__name__}: {error}"
+    return _say(f"a bug in perpkit ({where}); please report it with --debug", 1, debug=debug)
+
+
+def _unread() -> int:
+    """Whoever read the output has gone, as ``| head`` does: that is no fault of the command."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+    return 0
 
 
 def stopped() -> int:
