@@ -344,7 +344,7 @@ def test_ctrl_c_leaves_nothing(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_under_the_output_is_no_bug() -> None:
-    with open("/dev/full", "w", encoding="utf-8") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-m", "perpkit", "--help"],
             stdout=full,
