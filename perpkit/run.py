@@ -13,20 +13,18 @@ import numpy as np
 import polars as pl
 
 from perpkit.assumptions import Assumption, assumptions, warnings
-from perpkit.book import loop as book_loop
 from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, prices_of, read_dataset
+from perpkit.engine import engine_stage, prepare
 from perpkit.errors import RequestError, StrategyError
 from perpkit.export import SCHEMA, Files, save
 from perpkit.ledger import CAUSES
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
-from perpkit.market import loop as market_loop
 from perpkit.metrics import METRICS, Context, summarise
 from perpkit.play import Progress, play
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
-from perpkit.strategy.door import compiled_entry, is_compiled
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
 from perpkit.tape import Market, complete, cut_before, lay
@@ -173,9 +171,7 @@ def run(
         laid = lay(open_dataset(config), config, end_ns=end)
     if not pure_python:  # after all that can be refused without it
         with timed(engine_stage(strategy)):
-            market_loop.compiled()
-            book_loop.compiled()
-            compiled_entry(strategy)
+            prepare(strategy)
     with timed("forming the market"):
         market = complete(laid, config, pure_python=pure_python)
         if config.start is not None:
@@ -207,13 +203,6 @@ def _check_identity(equity: pl.DataFrame, capital: float) -> None:
     worst = float(np.max(np.abs(change - causes) / scale))
     if not worst <= IDENTITY:
         raise AssertionError(f"the causes miss the change of equity by {worst:.3g} of it")
-
-
-def engine_stage(strategy: Strategy) -> str:
-    """What is about to happen: loading compiled code, or compiling it, which happens once."""
-    if market_loop.is_compiled() and book_loop.is_compiled() and is_compiled(strategy):
-        return "loading the engine"
-    return "compiling, once"
 
 
 def context(market: Market, config: RunConfig) -> Context:

@@ -154,13 +154,13 @@ def test_the_phases_of_the_compiler_are_known(
     monkeypatch: pytest.MonkeyPatch, cached: bool
 ) -> None:
     """There Ctrl-C may raise nothing: numba drops it at times, and LLVM crashes on it."""
-    from perpkit import run
+    from perpkit import engine
     from perpkit.cli.console import COMPILER
     from perpkit.strategy.load import load
 
     for name in ("market_loop.is_compiled", "book_loop.is_compiled", "is_compiled"):
-        monkeypatch.setattr(f"perpkit.run.{name}", lambda *_: cached)
-    assert run.engine_stage(load("funding_carry")) == COMPILER[cached]
+        monkeypatch.setattr(f"perpkit.engine.{name}", lambda *_: cached)
+    assert engine.engine_stage(load("funding_carry")) == COMPILER[cached]
 
 
 def test_ctrl_c_is_the_callers_again(inside: Command, month: Path, work: Path) -> None:
