@@ -150,7 +150,7 @@ def sweep_runs(name: str, markets: int, rounds: int, sets: int) -> list[Row]:
 
     def ours() -> None:
         for values in chosen:
-            driver.run(driver.prepare(values, ledger=False), driver.hours)
+            driver.run(driver.prepare(values, ledger=False))
 
     def theirs() -> None:
         for values in chosen:

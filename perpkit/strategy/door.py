@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -53,9 +53,27 @@ def compiled_entry(strategy: Strategy) -> Entry:
     StrategyError
         If ``decide`` uses something that cannot be compiled.
     """
+    entry: Entry
     if strategy.decide is None:
-        return compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
-    user = rule(strategy.decide)
+        entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
+    else:
+        entry = _compiled_decide(strategy)
+    _answer_at_once(entry)
+    return entry
+
+
+def _answer_at_once(entry: Any) -> None:
+    """Spare a call of the book loop the search for the entry's only compiled form.
+
+    Numba hashes the signature for it, a hundred arrays, twice a call: half of what a call costs.
+    """
+    forms = list(getattr(entry, "overloads", {}).values())
+    if forms:  # uncompiled there is none
+        entry.get_compile_result = lambda _: forms[0]
+
+
+def _compiled_decide(strategy: Strategy) -> Entry:
+    user = rule(cast("Entry", strategy.decide))
     params, memory = params_dtype(strategy.parameters), strategy.memory
 
     def decide(
