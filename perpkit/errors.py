@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+_MANY = 60  # names that no sentence should list
+
 
 class PerpkitError(Exception):
     """Root of every error perpkit raises on purpose."""
@@ -51,4 +53,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {near[0]}?"
+    if len(names) > _MANY:
+        near = get_close_matches(name, names, n=3, cutoff=0.0)
+        return f"of {len(names)} names the nearest are {', '.join(near)}"
     return f"there is {', '.join(names)}" if names else "there is none"

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perpkit.arrays import TERM
+from perpkit.arrays import TERM, Closed, Formula, Session
 from perpkit.errors import DataError, RequestError
+from perpkit.market.oracle import within_steps
 from perpkit.rulebook import (
     ISSUER_KEYS,
     VENUE_KEYS,
@@ -57,12 +58,9 @@ def at(key, when, coin="xyz:NVDA"):
 
 
 def test_every_file_loads():
-    assert venue_names() == ["baseline", "xyz"]
-    assert issuer_names() == ["backed", "binance", "ondo", "robinhood", "simulated"]
     for name in venue_names():
-        venue = load_venue(name)
-        assert venue.blocks.keys() == VENUE_KEYS.keys()
-        assert all(coin.startswith(f"{name}:") for coin in venue.coins)
+        assert load_venue(name).blocks.keys() == VENUE_KEYS.keys()
+    assert issuer_names() == ["backed", "binance", "ondo", "robinhood", "simulated"]
     for name in issuer_names():
         assert load_issuer(name).blocks.keys() == ISSUER_KEYS.keys()
 
@@ -72,7 +70,9 @@ def test_every_source_is_cited():
         head, body = path.read_text(encoding="utf-8").split("[[blocks]]", 1)
         tags = [line.split(" = ")[0] for line in head.split("[sources]")[1].split("\n")]
         cited = {
-            tag for part in body.split('source = "')[1:] for tag in part.split('"')[0].split(", ")
+            tag
+            for part in (head + body).split('source = "')[1:]
+            for tag in part.split('"')[0].split(", ")
         }
         assert {tag for tag in tags if tag} == cited, path.name
 
@@ -100,7 +100,7 @@ def test_a_settled_rate_follows_from_the_terms():
         # 10x in the meta of 2026-02-06, 20x in early August, the day between them unknown.
         ("max_leverage", "2025-11-12T00:00", 10, "documented"),
         ("max_leverage", "2026-02-06T00:00", 10, "verified"),
-        ("max_leverage", "2026-08-06T23:00", 10, "verified"),
+        ("max_leverage", "2026-08-06T23:00", 10, "assumed"),
         ("max_leverage", "2026-08-07T00:00", 20, "assumed"),
         ("backstop_frac", "2026-08-06T23:00", "none", "documented"),
         ("backstop_frac", "2026-08-07T00:00", 2 / 3, "documented"),
@@ -157,22 +157,11 @@ def test_a_source_reads_as_a_public_name():
     assert "trade.xyz's own pages print 0.0005" in at("clamp_8h", "2026-07-01").source
 
 
-def test_changes_lie_after_the_start_and_up_to_the_end():
-    venue = load_venue("xyz")
-    switch = ns("2025-12-19")
-    assert venue.changes("xyz:NVDA", switch - 1, switch) == [switch]
-    assert venue.changes("xyz:NVDA", switch, switch + HOUR_NS) == []
-    # The venue's growth mode starts here, MSTR's own word hides it.
-    growth = ns("2025-11-23T17:37:10")
-    assert venue.changes("xyz:NVDA", growth - 1, growth) == [growth]
-    assert venue.changes("xyz:MSTR", growth - 1, growth) == []
-
-
 def test_before_the_first_block_there_is_nothing():
     with pytest.raises(
         DataError,
         match=r"^venues/xyz\.toml: clamp_8h of xyz:NVDA is not known on 2025-10-12 23:00Z, the "
-        r"file starts on 2025-10-13; .* set terms\.clamp_8h in the run file$",
+        r"file starts on 2025-10-13; start the run then or later, or the dataset [^;]*--from$",
     ):
         at("clamp_8h", "2025-10-12T23:00")
     with pytest.raises(DataError, match="starts on 2025-09-01"):
@@ -220,26 +209,45 @@ def test_the_baseline_record():
     assert resolved.terms.dtype.fields.keys() == TERM.fields.keys()
     assert resolved.terms.shape == (1, 1)
     assert resolved.era.tolist() == [0, 0, 0]
-    assert resolved.terms[0, 0].tolist() == pytest.approx(
-        (
-            0.0001,  # 0.01% per 8 h
-            0.0005,  # 0.05%
-            0.04,
-            1.0,
-            1.0,
-            0.0,  # one-sided
-            0.01,
-            1.0,
-            0.0,  # from the last oracle
-            0.1,  # 10x
-            0.05,  # half of it
-            2 / 3,
-            0.00045,
-            0.0003,  # 2 bp half-spread, 1 bp slippage
-            1000.0,
-            10.0,
-        ),
+    none = float("nan")
+    made = dict(zip(TERM.names, resolved.terms[0, 0].tolist(), strict=True))
+    assert made == pytest.approx(
+        {
+            "interest_8h": 0.0001,  # 0.01% per 8 h
+            "clamp_8h": 0.0005,  # 0.05%
+            "cap_1h": 0.04,
+            "funding_multiplier": 1.0,
+            "interval_hours": 1.0,
+            "two_sided": 0.0,
+            "step_frac": 0.01,
+            "updates_per_hour": 1.0,
+            "step_on_mark": 0.0,  # from the last oracle
+            "external_session": Session.ALWAYS,
+            "oracle_closed": Closed.EXTERNAL,
+            "oracle_tau_hours": none,
+            "ewma_cap_frac": none,
+            "blend_tau_hours": none,
+            "median_mark": 0.0,  # the book's mid
+            "mark_ema_seconds": none,
+            "mark_step_frac": none,
+            "bound_frac": none,
+            "bound_threshold_frac": none,
+            "bound_resets": none,
+            "bound_always": 0.0,
+            "funding_formula": Formula.PREMIUM,
+            "funding_gap_frac": none,
+            "swap_long_1d": none,
+            "swap_short_1d": none,
+            "initial_frac": 0.1,  # 10x
+            "maintenance_frac": 0.05,  # half of it
+            "backstop_frac": 2 / 3,
+            "fee_frac": 0.00045,
+            "cost_frac": 0.0003,  # 2 bp half-spread, 1 bp slippage
+            "lots_per_unit": 1000.0,
+            "min_order_usd": 10.0,
+        },
         rel=1e-15,
+        nan_ok=True,
     )
 
 
@@ -348,7 +356,9 @@ def test_a_coins_override_leaves_the_others():
 
 def test_overrides_speak_for_hours_before_the_venue():
     time_ns, needs = hours("2025-10-12T22:00", 4), {"clamp_8h"}
-    with pytest.raises(DataError, match=r"file starts on 2025-10-13; .* set terms\.clamp_8h in"):
+    with pytest.raises(
+        DataError, match=r"file starts on 2025-10-13; start the run then or later, or the dataset"
+    ):
         resolve(xyz("XYZ100"), time_ns, needs=needs)
     resolved = resolve(xyz("XYZ100"), time_ns, {"clamp_8h": 0.0005}, needs=needs)
     assert resolved.era.tolist() == [0, 0, 1, 1]
@@ -371,12 +381,67 @@ def test_unknown_is_refused_where_a_rule_needs_it():
     time_ns = hours("2026-10-12", 1)
     with pytest.raises(
         DataError,
-        match=r"^xyz: sz_decimals of xyz:IREN is unknown from 2026-10-12; set terms\.sz_decimals "
-        r"in the run file \(or --set terms\.sz_decimals=VALUE\)$",
+        match=r"^xyz: sz_decimals of xyz:IREN is unknown on 2026-10-12, and this run needs it; "
+        r'write terms\."xyz:IREN"\.sz_decimals = VALUE in the run file, or '
+        r"--set terms\.xyz:IREN\.sz_decimals=VALUE, where VALUE is a whole number from 0 to 12$",
     ):
         resolve(xyz("NVDA", "IREN"), time_ns, needs={"sz_decimals"})
     set_ = {"xyz:IREN": {"sz_decimals": 2}}
     assert resolve(xyz("IREN"), time_ns, set_, needs={"sz_decimals"}).terms.lots_per_unit == 100.0
+
+
+def test_the_line_is_for_all_coins_where_all_lack_the_term():
+    time_ns, needs = hours("2026-10-12", 1), {"sz_decimals"}
+    with pytest.raises(
+        DataError,
+        match=r"of xyz:IREN \(and of xyz:NET\) is unknown on .*; write terms\.sz_decimals = V",
+    ):
+        resolve(xyz("IREN", "NET"), time_ns, needs=needs)
+    with pytest.raises(DataError, match=r'\(and of xyz:NET\) .* write terms\."xyz:IREN"\.sz_decim'):
+        resolve(xyz("IREN", "NVDA", "NET"), time_ns, needs=needs)
+    assert resolve(xyz("IREN", "NET"), time_ns, {"sz_decimals": 2}, needs=needs).era.tolist() == [0]
+
+
+def test_all_that_is_unknown_is_told_at_once():
+    coins, time_ns = [CoinTerms("TSLA", "okx", {})], hours("2026-03-02", 1)
+    with pytest.raises(
+        DataError,
+        match=r"^okx: mark_rule of TSLA is unknown on 2026-03-02, .*; sz_decimals must be set too$",
+    ):
+        resolve(coins, time_ns, needs={"mark_rule", "sz_decimals", "funding_multiplier"})
+
+
+def test_a_word_beyond_the_loops_is_refused_where_a_rule_needs_it():
+    coins, time_ns = [CoinTerms("BTC", "hyperliquid", {})], hours("2026-01-01", 1)
+    assert resolve(coins, time_ns).era.tolist() == [0]
+    with pytest.raises(
+        DataError,
+        match=r'^hyperliquid: mark_rule of BTC is "median_perps", which perpkit does not play, on '
+        r"2026-01-01, and this run needs it; write terms\.mark_rule = VALUE in the run file",
+    ):
+        resolve(coins, time_ns, needs={"mark_rule"})
+    assert resolve(coins, time_ns, {"mark_rule": "median"}, needs={"mark_rule"}).era.tolist() == [0]
+
+
+def test_no_step_limit_reaches_every_price():
+    coins = [CoinTerms("BTC", "hyperliquid", {})]
+    now = resolve(coins, hours("2026-01-01", 1), needs={"step_frac"}).terms[0, 0]
+    with np.errstate(over="ignore"):
+        for target in (1e-9, 100.0, 1e9):
+            assert within_steps(target, 100.0, now.step_frac, now.updates_per_hour) == target
+
+
+def test_maintenance_is_a_share_of_the_initial_margin():
+    told = {"max_leverage": 4, "maintenance_share_frac": 0.6}
+    now = resolve(xyz("NVDA"), hours("2026-08-12", 1), told).terms[0, 0]
+    assert (now.initial_frac, now.maintenance_frac) == (0.25, 0.15)
+
+
+def test_what_enters_no_record_makes_no_era():
+    # 2026-09-18: the cap on AAPL's open interest; nothing else of it changes that day.
+    time_ns = hours("2026-09-17T23:00", 3)
+    assert len(resolve(xyz("AAPL"), time_ns).terms) == 1
+    assert len(resolve(xyz("AAPL"), time_ns, needs={"oi_cap_usd"}).terms) == 2
 
 
 def test_no_backstop_is_known():
@@ -457,11 +522,11 @@ def test_used_lists_each_era():
         ({"clmap_8h": 0.1}, "run file: terms.clmap_8h is not a term .*did you mean clamp_8h"),
         ({"xyz:NVDA": {"leverage": 1}}, 'terms."xyz:NVDA".leverage .*did you mean max_leverage'),
         ({"xyz:NVDIA": {"clamp_8h": 0.1}}, "terms of xyz:NVDIA, .*did you mean xyz:NVDA"),
-        ({"clamp_8h": 5}, r"terms.clamp_8h must be a number in \[0, 1\), not 5"),
+        ({"clamp_8h": 5}, r"terms.clamp_8h must be a number in \[0, 1\) or \"none\", not 5"),
         ({"clamp_8h": -0.1}, "clamp_8h must be"),
         ({"clamp_8h": "0.1"}, "clamp_8h must be"),
         ({"funding_multiplier": True}, "funding_multiplier must be"),
-        ({"clamp_8h": "none"}, "clamp_8h must be"),
+        ({"clamp_8h": "none"}, 'clamp_8h of xyz:NVDA on 2026-08-12 must be a number .*"premium";'),
         ({"clamp_8h": [0.1]}, "clamp_8h must be"),
         ({"clamp_8h": float("nan")}, "clamp_8h must be"),
         ({"interest_8h": -1}, "interest_8h must be"),
@@ -503,8 +568,8 @@ def test_the_edge_of_a_range_is_legal(overrides):
 
 
 def test_a_wrong_term_of_the_dataset_is_refused():
-    with pytest.raises(DataError, match=r'dataset.toml: perps."xyz:NVDA".lots .*there is interest'):
-        resolve(xyz("NVDA", lots=3), hours("2026-08-12", 1))
+    with pytest.raises(DataError, match=r'dataset.toml: perps."xyz:NVDA".nothing .*there is fundi'):
+        resolve(xyz("NVDA", nothing=3), hours("2026-08-12", 1))
     with pytest.raises(DataError, match=r'perps\."xyz:NVDA"\.sz_decimals must be a whole number'):
         resolve(xyz("NVDA", sz_decimals=-1), hours("2026-08-12", 1))
 
@@ -562,8 +627,6 @@ def test_a_coins_value_wins_once_it_is_in_force(tmp_path):
         for c in ("a", "c")
     ]
     assert seen == [["unknown", 0.2, 0.2], ["unknown", "unknown", 0.3]]
-    assert venue.changes("a", ns("2026-01-01"), ns("2026-12-01")) == [ns("2026-02-01")]
-    assert venue.changes("c", ns("2026-01-01"), ns("2026-12-01")) == [ns("2026-03-01")]
 
 
 LATER = "[[blocks]]\nfrom = 2026-02-01\n"

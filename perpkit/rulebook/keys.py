@@ -1,114 +1,176 @@
 """The vocabulary of the rulebook: every key with its unit, its meaning and what it may be.
 
-``"unknown"`` is legal for every key and is no value: a run that needs it is refused.
+``"unknown"`` is legal for every key and is no value: a run that needs it is refused. ``"none"``
+says that the venue has no such thing; ``perpkit.rulebook.consistency`` says which keys need each
+other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import isfinite
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
-UNKNOWN: Final = "unknown"
-NONE: Final = "none"
-CONFIDENCES: Final = ("verified", "documented", "reported", "assumed")
+from perpkit.rulebook.legal import (
+    CONFIDENCES,
+    NONE,
+    UNKNOWN,
+    Key,
+    above_zero,
+    between,
+    currencies,
+    divides_day,
+    fault,
+    fraction,
+    or_none,
+    signed,
+    text,
+    tick,
+    whole,
+    whole_number,
+    word,
+)
 
+__all__ = [
+    "CONFIDENCES",
+    "GROUPS",
+    "ISSUER_KEYS",
+    "NONE",
+    "UNKNOWN",
+    "UNPLAYED",
+    "VENUE_KEYS",
+    "Key",
+    "fault",
+]
 
-class Key(NamedTuple):
-    """One key of the rulebook."""
+_HOURS = or_none(above_zero("hours", ""))
+_MIN_ORDER = Key("USD", "smallest order", "a number of at least 0", between(0, float("inf")))
 
-    unit: str
-    meaning: str
-    legal: str  # ends the sentence "must be ..."
-    allows: Callable[[object], bool]
-
-
-def _number(value: object) -> float | None:
-    """Read a finite number; None for text, for true and false, for NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if isfinite(value) else None
-
-
-def _between(low: float, high: float, *, to_high: bool = False) -> Callable[[object], bool]:
-    def allows(value: object) -> bool:
-        number = _number(value)
-        return number is not None and (low <= number < high or (to_high and number == high))
-
-    return allows
-
-
-def _whole(low: float, high: float) -> Callable[[object], bool]:
-    def allows(value: object) -> bool:
-        number = _number(value)
-        return number is not None and low <= number <= high and number == int(number)
-
-    return allows
-
-
-def _signed(value: object) -> bool:
-    number = _number(value)
-    return number is not None and -1 < number < 1
-
-
-def _divides_day(value: object) -> bool:
-    return _whole(1, 24)(value) and 24 % int(_number(value) or 1) == 0
-
-
-def _word(*words: str) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, str) and value in words
-
-
-def _fraction_key(unit: str, meaning: str) -> Key:
-    return Key(unit, meaning, "a number in [0, 1)", _between(0, 1))
-
-
-def _signed_key(unit: str, meaning: str) -> Key:
-    return Key(unit, meaning, "a number in (-1, 1)", _signed)
-
-
-def _word_key(meaning: str, *words: str) -> Key:
-    return Key("", meaning, " or ".join(f'"{word}"' for word in words), _word(*words))
-
-
-def _backstop(value: object) -> bool:
-    return value == NONE or _between(0, 1)(value)
-
-
-_MIN_ORDER = Key("USD", "smallest order", "a number of at least 0", _between(0, float("inf")))
-
-VENUE_KEYS: Final[Mapping[str, Key]] = {
-    "interest_8h": _signed_key("fraction per 8 h", "interest I of the funding formula"),
-    "clamp_8h": _fraction_key("fraction per 8 h", "bound c of interest minus premium"),
-    "cap_1h": _fraction_key("fraction per settlement", "bound of the settled rate, both signs"),
-    "funding_multiplier": Key(
-        "", "factor m on the 8-hour rate", "a number in [0, 10]", _between(0, 10, to_high=True)
+_FUNDING: Mapping[str, Key] = {
+    "funding_formula": word(
+        "premium and interest; these with a multiplier that grows with the gap; or a daily swap",
+        "premium",
+        "ventuals",
+        "cfd_swap",
     ),
-    "interval_hours": Key("hours", "time between settlements", "a divisor of 24", _divides_day),
-    "premium": _word_key(
-        "impact mid against oracle, or impact prices beyond the oracle only",
-        "two_sided",
-        "one_sided",
+    "interest_8h": or_none(signed("fraction per 8 h", "interest I of the funding formula")),
+    "clamp_8h": or_none(fraction("fraction per 8 h", "bound c of interest minus premium")),
+    "cap_1h": or_none(fraction("fraction per settlement", "bound of the settled rate, both signs")),
+    "funding_multiplier": or_none(
+        Key("", "factor m on the 8-hour rate", "a number in [0, 10]", between(0, 10, to_high=True))
     ),
-    "step_frac": _fraction_key("fraction", "furthest move of the oracle in one update"),
+    "interval_hours": Key("hours", "time between settlements", "a divisor of 24", divides_day),
+    "premium": or_none(
+        word(
+            "impact mid against oracle, or impact prices beyond the oracle only",
+            "two_sided",
+            "one_sided",
+        )
+    ),
+    "impact_usd": or_none(above_zero("USD", "notional that the impact prices are formed with")),
+    "funding_gap_frac": or_none(
+        above_zero("fraction", "gap of mark to oracle that the growing multiplier is scaled by")
+    ),
+    "swap_long_1d": or_none(
+        signed("fraction of notional a day", "daily swap rate of a long, positive is paid by it")
+    ),
+    "swap_short_1d": or_none(
+        signed("fraction of notional a day", "daily swap rate of a short, positive is paid by it")
+    ),
+}
+
+_ORACLE: Mapping[str, Key] = {
+    "external_session": word(
+        "when an external price feeds the oracle; none: never, before a listing",
+        "24/7",
+        "us_24_5",
+        "us_index_futures",
+        "us_cash",
+        "korea",
+        NONE,
+    ),
+    "futures_discount_apr": Key(
+        "1/year",
+        "rate at which a dated future is brought back to its index, S = F exp(-dT)",
+        'a number in (-1, 1) or "measured" or "none"',
+        lambda value: value in ("measured", NONE) or signed("", "").allows(value),
+    ),
+    "oracle_closed": word(
+        "the oracle outside that session: there is no outside, average of impact prices, frozen, "
+        "external price fading into that average, average of its own marks",
+        "external",
+        "ewma",
+        "frozen",
+        "blend",
+        "own_mark",
+    ),
+    "oracle_tau_hours": _HOURS._replace(meaning="time constant of the average"),
+    "ewma_cap_frac": or_none(
+        fraction("fraction of tau", "longest time that one update of the average counts")
+    ),
+    "blend_tau_hours": _HOURS._replace(meaning="decay of the external price's weight"),
+    "step_frac": or_none(fraction("fraction", "furthest move of the oracle in one update")),
     "updates_per_hour": Key(
-        "1/h", "updates of the oracle", "a whole number of at least 1", _whole(1, 3_600_000)
+        "1/h", "updates of the oracle", "a whole number of at least 1", whole_number(1, 3_600_000)
     ),
-    "step_base": _word_key("the last price an update is measured from", "oracle", "mark"),
+    "step_base": word("the last price an update is measured from", "oracle", "mark"),
+}
+
+_MARK: Mapping[str, Key] = {
+    "mark_rule": word(
+        "the book's mid; median of oracle, oracle plus average basis, and the book; the same with "
+        "other venues' perps",
+        "book_mid",
+        "median",
+        "median_perps",
+    ),
+    "mark_ema_seconds": or_none(
+        above_zero("seconds", "time constant of the average of mid minus oracle")
+    ),
+    "mark_step_frac": or_none(fraction("fraction", "furthest move of the mark in one update")),
+    "bound_frac": or_none(fraction("fraction", "furthest the mark may lie from its reference")),
+    "bound_threshold_frac": or_none(
+        Key(
+            "fraction",
+            "share of the bound at which the reference moves to it; none: it stands",
+            "a number in (0, 1]",
+            lambda value: value != 0 and between(0, 1, to_high=True)(value),
+        )
+    ),
+    "bound_resets": or_none(
+        whole("", "moves of the reference in one direction before a reopening", 0, 100)
+    ),
+    "bound_when": or_none(word("when the bound holds", "closed", "always")),
+}
+
+_MARGIN: Mapping[str, Key] = {
+    "margin_modes": word(
+        "how a position may be margined; strict: margin cannot be taken out",
+        "cross",
+        "isolated",
+        "strict_isolated",
+        "cross_isolated",
+    ),
     "max_leverage": Key(
-        "",
-        "highest leverage; maintenance is half its margin",
-        "a number in [1, 1000]",
-        _between(1, 1000, to_high=True),
+        "", "highest leverage", "a number in [1, 1000]", between(1, 1000, to_high=True)
     ),
-    "backstop_frac": Key(
+    "maintenance_share_frac": Key(
         "fraction",
-        "share of maintenance at which the venue takes the account over; none: it never does",
-        'a number in [0, 1) or "none"',
-        _backstop,
+        "maintenance margin as a share of the initial margin at the highest leverage",
+        "a number in (0, 1]",
+        lambda value: value != 0 and between(0, 1, to_high=True)(value),
     ),
-    "taker_frac": _fraction_key("fraction of notional", "taker fee, standard schedule"),
-    "maker_frac": _signed_key("fraction of notional", "maker fee, negative for a rebate"),
+    "backstop_frac": or_none(
+        fraction(
+            "fraction",
+            "share of maintenance at which the venue takes the account over; none: it never does",
+        )
+    ),
+    "oi_cap_usd": or_none(above_zero("USD", "largest open interest")),
+}
+
+_TRADING: Mapping[str, Key] = {
+    "taker_frac": fraction("fraction of notional", "taker fee, standard schedule"),
+    "maker_frac": signed("fraction of notional", "maker fee, negative for a rebate"),
     "growth_mode": Key(
         "",
         "whether growth_factor applies to the fees",
@@ -119,39 +181,65 @@ VENUE_KEYS: Final[Mapping[str, Key]] = {
         "",
         "what growth mode multiplies the fees by",
         "a number in [0, 1]",
-        _between(0, 1, to_high=True),
+        between(0, 1, to_high=True),
     ),
-    "sz_decimals": Key(
-        "decimals",
-        "size is a multiple of 10^-sz_decimals units",
-        "a whole number from 0 to 12",
-        _whole(0, 12),
+    "sz_decimals": whole("decimals", "size is a multiple of 10^-sz_decimals units", 0, 12),
+    "tick_rule": Key(
+        "", "five significant digits, or a tick in USD", '"5_significant" or a number above 0', tick
     ),
     "min_order_usd": _MIN_ORDER,
 }
 
+_CONTRACT: Mapping[str, Key] = {
+    "quote": Key("", "currency of the oracle's price", 'a currency code such as "USD"', currencies),
+    "collateral": Key(
+        "",
+        "currencies that margin is posted in, the one that settles first",
+        'currency codes such as "USDC" or "USDT, BTC"',
+        currencies,
+    ),
+    "dividends": word(
+        "none: the price alone shows them; shorts pay them to longs; the price includes them",
+        NONE,
+        "debit_shorts",
+        "total_return",
+    ),
+    "splits": word(
+        "positions are settled and the market reopens; are rescaled; move to a new market",
+        "settle",
+        "rescale",
+        "new_market",
+        NONE,
+    ),
+    "eligibility": text("who may trade"),
+}
+
+# Title of each group of keys, in the order of pages and tables.
+GROUPS: Final[Mapping[str, Mapping[str, Key]]] = {
+    "funding": _FUNDING,
+    "oracle": _ORACLE,
+    "mark": _MARK,
+    "margin": _MARGIN,
+    "trading": _TRADING,
+    "contract": _CONTRACT,
+}
+
+VENUE_KEYS: Final[Mapping[str, Key]] = {
+    name: key._replace(group=group) for group, keys in GROUPS.items() for name, key in keys.items()
+}
+
+# Known, and beyond what the loops can play: a run that needs the key is refused.
+UNPLAYED: Final[Mapping[str, frozenset[str]]] = {"mark_rule": frozenset({"median_perps"})}
+
 ISSUER_KEYS: Final[Mapping[str, Key]] = {
-    "quote_session": _word_key(
+    "quote_session": word(
         "when the token's quote is a price: always, outside the weekend, in the cash session",
         "24/7",
         "24/5",
         "cash",
     ),
-    "trade_fee_frac": _fraction_key("fraction of notional", "fee of a trade besides the spread"),
+    "trade_fee_frac": fraction("fraction of notional", "fee of a trade besides the spread"),
     "min_order_usd": _MIN_ORDER,
-    "dividends": _word_key("paid in cash, or reinvested in units per token", "cash", "multiplier"),
-    "withholding_frac": _fraction_key("fraction of the dividend", "tax kept before the holder"),
+    "dividends": word("paid in cash, or reinvested in units per token", "cash", "multiplier"),
+    "withholding_frac": fraction("fraction of the dividend", "tax kept before the holder"),
 }
-
-
-def fault(key: Key, value: object) -> str:
-    """Why a value is not legal for a key, or "" where it is.
-
-    >>> fault(VENUE_KEYS["clamp_8h"], 5)
-    'must be a number in [0, 1), not 5'
-    >>> fault(VENUE_KEYS["clamp_8h"], "unknown")
-    ''
-    """
-    if value == UNKNOWN or key.allows(value):
-        return ""
-    return f"must be {key.legal}, not {value!r}"

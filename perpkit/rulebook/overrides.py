@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from perpkit.errors import DataError, PerpkitError, RequestError, nearest
 from perpkit.rulebook.keys import VENUE_KEYS, fault
-from perpkit.rulebook.reader import Value
+from perpkit.rulebook.venue import Value
 
 Stated = Mapping[str, Value]  # key -> value
 

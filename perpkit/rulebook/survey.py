@@ -1,0 +1,136 @@
+"""What the rulebook says of a venue: how much is known, the terms of a day, what changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from perpkit.rulebook.keys import CONFIDENCES, VENUE_KEYS
+from perpkit.rulebook.venue import Value, Venue
+
+_END_NS = 2**62  # later than any block
+
+
+class Completeness(NamedTuple):
+    """How much of a venue is known, in the last word of its file."""
+
+    venue: str
+    title: str
+    first_ns: int
+    closed_ns: int | None
+    keys: int
+    unknown: tuple[str, ...]  # neither for the venue nor for a coin
+    confidence: Mapping[str, int]  # known keys by confidence; by the weakest where coins differ
+    coins: int  # with a word of their own
+
+    @property
+    def known(self) -> int:
+        """How many keys are known."""
+        return self.keys - len(self.unknown)
+
+
+class Shown(NamedTuple):
+    """A key at an instant."""
+
+    key: str
+    value: Value
+    others: Mapping[str, Value]  # of the coins that differ from the venue; empty for one coin
+
+
+class Change(NamedTuple):
+    """Another value of a key."""
+
+    ns: int
+    key: str
+    coins: tuple[str, ...]  # none: the venue, but for coins with a word of their own
+    apart: int  # how many those are
+    old: Value
+    new: Value
+
+
+def completeness(venue: Venue) -> Completeness:
+    """How much of a venue is known."""
+    unknown: list[str] = []
+    weakest: list[str] = []
+    for shown in terms_at(venue, _END_NS):
+        known = [v for v in (shown.value, *shown.others.values()) if v.known]
+        if not known:
+            unknown.append(shown.key)
+        else:
+            weakest.append(max((v.confidence for v in known), key=CONFIDENCES.index))
+    count = Counter(weakest)
+    return Completeness(
+        venue.name,
+        venue.title,
+        venue.first_ns,
+        None if venue.closed is None else venue.closed.ns,
+        len(VENUE_KEYS),
+        tuple(unknown),
+        {confidence: count[confidence] for confidence in CONFIDENCES},
+        len(venue.named()),
+    )
+
+
+def terms_at(venue: Venue, when_ns: int, coin: str = "") -> list[Shown]:
+    """Every key at an instant, of the venue or of one coin.
+
+    Raises
+    ------
+    DataError
+        If the instant lies before the venue's first block.
+    """
+    made = []
+    for key in VENUE_KEYS:
+        value = venue.at(key, when_ns, coin)
+        told = {} if coin else {c: venue.at(key, when_ns, c) for c in venue.named()}
+        others = {c: v for c, v in told.items() if v.value != value.value}
+        made.append(Shown(key, value, others))
+    return made
+
+
+def changes(venue: Venue, start_ns: int, end_ns: int, coin: str = "") -> list[Change]:
+    """Every change of a value in (start, end], of the venue and its coins or of one coin, by date.
+
+    A coin that only follows the venue is not listed of its own.
+
+    Raises
+    ------
+    DataError
+        If the start lies before the venue's first block.
+    """
+    for key in VENUE_KEYS:
+        venue.at(key, start_ns, coin)
+    made = list(_turns(venue, start_ns, end_ns, coin))
+    if not coin:
+        same: dict[tuple[int, str, Value, Value], list[str]] = {}
+        for name in venue.named():
+            for turn in _turns(venue, start_ns, end_ns, name, own=True):
+                same.setdefault((turn.ns, turn.key, turn.old, turn.new), []).append(name)
+        made += [
+            Change(ns, key, tuple(names), 0, old, new)
+            for (ns, key, old, new), names in same.items()
+        ]
+    order = list(VENUE_KEYS)
+    return sorted(made, key=lambda c: (c.ns, order.index(c.key), c.coins))
+
+
+def _turns(
+    venue: Venue, start_ns: int, end_ns: int, coin: str, *, own: bool = False
+) -> Iterator[Change]:
+    """Changes of what is in force for a coin; with `own`, those at dates of its own blocks."""
+    for key in VENUE_KEYS:
+        dates = venue.own_dates(coin, key) if own else venue.dates(coin, frozenset({key}))
+        for ns in dates:
+            old, new = venue.find(key, ns - 1, coin), venue.find(key, ns, coin)
+            if not start_ns < ns <= end_ns or old is None or new is None:
+                continue
+            if old.value != new.value:
+                names = (coin,) if coin else ()
+                yield Change(ns, key, names, 0 if coin else _apart(venue, key, ns), old, new)
+
+
+def _apart(venue: Venue, key: str, ns: int) -> int:
+    """How many coins have a word of their own on a key at an instant."""
+    told = venue.find(key, ns)
+    return sum(venue.find(key, ns, coin) is not told for coin in venue.named())
