@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import memory, start, timing
+from benchmarks import forming, memory, start, timing
 
-PARTS = ("loop", "start", "memory")
+PARTS = ("loop", "forming", "start", "memory")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -45,6 +45,11 @@ def show_start(starts: list[start.Start], phases: dict[str, float]) -> None:
     ]
     table(("start", "s", "min-max", "processor s"), lines)
     table(("phase of a warm backtest", "s"), [(p, f"{s:.3f}") for p, s in phases.items()])
+
+
+def show_forming(rows: list[forming.Forming]) -> None:
+    lines = [(r.what, f"{r.ns:.1f}", f"{r.least_ns:.1f}-{r.most_ns:.1f}") for r in rows]
+    table(("market loop", "ns/market-hour", "min-max"), lines)
 
 
 def show_memory(rows: list[memory.Memory]) -> None:
@@ -86,6 +91,10 @@ def main() -> None:
         starts, phases = start.measure(told.runs)
         show_start(starts, phases)
         made["start"], made["phases_s"] = [s._asdict() for s in starts], phases
+    if "forming" in parts:
+        formed = forming.measure(told.rounds)
+        show_forming(formed)
+        made["forming"] = [f._asdict() for f in formed]
     if "memory" in parts:
         peaks = memory.measure()
         show_memory(peaks)

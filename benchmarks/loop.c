@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 typedef struct {
-    double interest_8h, clamp_8h, cap_1h, funding_multiplier, interval_hours, two_sided, step_frac;
-    double updates_per_hour, step_on_mark, initial, maintenance, backstop, fee, cost, lots, least;
+    double initial, maintenance, backstop, fee, cost, lots, least;
 } Term;
 
 typedef struct {

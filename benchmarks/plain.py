@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.workloads import Workload
-from perpkit.arrays import FILL, PAYMENT, TERM
+from perpkit.arrays import FILL, PAYMENT
 
 COMPILER = ("gcc", "-O3", "-march=native", "-fno-fast-math", "-shared", "-fPIC")
 SOURCE = Path(__file__).with_name("loop.c")
+# Of arrays.TERM, in the order of the C struct.
+TERMS = ("initial_frac", "maintenance_frac", "backstop_frac", "fee_frac", "cost_frac")
+TERMS += ("lots_per_unit", "min_order_usd")
 WIDTHS = {"position": 0, "liquidation": 0, "funding_usd": 0, "units": 0}  # 0: a column a market
 WIDTHS |= {"cash": 2, "value": 2, "initial": 2, "maintenance": 2}
 LARGEST_FILLS = 8  # a market-hour at its worst: close, reduce, increase, on two legs
@@ -77,11 +80,11 @@ class Plain:
             len(made.names.accounts) == 2
             and (made.names.perp_token == np.arange(self.markets)).all()
         )
-        if not single or made.terms.dtype != TERM:
+        if not single:
             raise ValueError("the C loop knows one venue, and one token a perp in the same order")
         arrays = {
             "era": tape.era,
-            "terms": made.terms,
+            "terms": np.ascontiguousarray(np.stack([made.terms[n] for n in TERMS], axis=-1)),
             "oracle": tape.oracle_px,
             "mark": tape.mark_px,
             "mid": tape.mid_px,

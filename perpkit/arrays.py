@@ -1,10 +1,10 @@
 """The one home of every array: name, shape, dtype, unit.
 
 Axes: ``T`` hours, ``M`` perps, ``K`` tokens, ``A`` accounts, ``U`` underlyings, ``E`` eras of the
-terms, ``N`` corporate actions, ``I`` instruments, ``P`` rows of a plan. Hour first, instrument
-second, C order, also for one instrument.
-Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1 is "none".
-NaN in a price means "absent"; null never gets this far.
+terms, ``N`` corporate actions, ``S`` sessions of external prices, ``I`` instruments, ``P`` rows of
+a plan. Hour first, instrument second, C order, also for one instrument. Instruments are numbered
+perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1 is "none". NaN in a price means
+"absent"; null never gets this far.
 
 The loops and the strategy receive these tuples; ``perpkit.rule`` reads the annotations to build the
 compiled signatures, so a field added here is a field of the compiled loops.
@@ -12,19 +12,25 @@ compiled signatures, so a field added here is a field of the compiled loops.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perpkit.codes import Closed, Event, Flow, Formula, Phase, Reason, Session
+from perpkit.layout import Axes
 
-class Axes(NamedTuple):
-    """Dtype and axis names of one array."""
-
-    dtype: Any
-    names: tuple[str, ...]
-
+# What is taken from here beside the arrays themselves.
+__all__ = [
+    "Axes",
+    "Closed",
+    "Event",
+    "Flow",
+    "Formula",
+    "Phase",
+    "Reason",
+    "Session",
+]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -40,8 +46,10 @@ FN = Annotated[F64, Axes("f8", ("N",))]
 FTA = Annotated[F64, Axes("f8", ("T", "A"))]
 FTM = Annotated[F64, Axes("f8", ("T", "M"))]
 FTX = Annotated[F64, Axes("f8", ("T", "X"))]
-FTK = Annotated[F64, Axes("f8", ("T", "K"))]
 FPI = Annotated[F64, Axes("f8", ("P", "I"))]
+FTK = Annotated[F64, Axes("f8", ("T", "K"))]
+FTS = Annotated[F64, Axes("f8", ("T", "S"))]
+FTZ = Annotated[F64, Axes("f8", ("T", "Z"))]
 FTU = Annotated[F64, Axes("f8", ("T", "U"))]
 IT = Annotated[I64, Axes("i8", ("T",))]
 IA = Annotated[I64, Axes("i8", ("A",))]
@@ -56,58 +64,68 @@ BK = Annotated[B8, Axes("?", ("K",))]
 BTY = Annotated[B8, Axes("?", ("T", "Y"))]
 BTM = Annotated[B8, Axes("?", ("T", "M"))]
 BTK = Annotated[B8, Axes("?", ("T", "K"))]
+BTS = Annotated[B8, Axes("?", ("T", "S"))]
 
 
 def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
     return np.dtype(list(fields), align=True)
 
 
-# --------------------------------------------------------------------------- codes
-
-
-class Phase(IntEnum):
-    """What the market of an underlying does at an hour."""
-
-    CLOSED = 0  # no external price: weekend
-    EXTENDED = 1  # priced outside the cash session: pre-market, after hours, overnight
-    CASH = 2  # Nasdaq and NYSE trade
-
-
-class Reason(IntEnum):
-    """Why a fill happened."""
-
-    TARGET = 0
-    LIQUIDATION = 1
-    BACKSTOP = 2
-
-
-class Flow(IntEnum):
-    """What a payment row is."""
-
-    FUNDING = 0  # never a payment row: see Rows.funding_usd
-    DIVIDEND = 1
-    YIELD = 2  # in new units, valued at the fair price
-    TRANSFER = 3  # the cost of moving cash between accounts
-    MARGIN_LOST = 4  # what the backstop keeps
-    BAD_DEBT = 5  # borne by the venue, positive
-
-
-class Event(IntEnum):
-    """What an event row is."""
-
-    LIQUIDATION = 0
-    BACKSTOP = 1
-    BAD_DEBT = 2
-    TRIMMED = 3  # margin or cash allowed less than the target
-    REENTRY_REFUSED = 4  # a target after a liquidation, `after_liquidation = "stop"`
-    TRANSFER_SENT = 5
-    TRANSFER_ARRIVED = 6
-    TRANSFER_REFUSED = 7
-    FUNDING_MISSING = 8  # a settlement was due on a position and none is recorded: ends the run
-    BAD_TARGET = 9  # an infinite target, or a negative one for a token: ends the run
-
-
 # --------------------------------------------------------------------------- the market
+
+# How a coin's prices stand between two updates of the oracle. It survives between rows: all that
+# the next hour goes on from, and the constants of the terms in force.
+PATH = _record(
+    ("era", "i8"),  # 1 + the era the constants are of, 0 before the first
+    # constants of the terms
+    ("updates", "i8"),
+    ("seconds", "f8"),  # between two updates
+    ("gain", "f8"),  # share of its gap that the internal oracle closes in an update
+    ("keep", "f8"),  # weight that the mark's basis EMA keeps in an update
+    ("decay", "f8"),  # what an update leaves of the blend's external weight
+    ("mark_step", "f8"),  # largest relative move of the mark in an update, inf for any
+    ("steady", "f8"),  # where the EMA's sum of weights settles
+    # powers that the last piece left: shares kept and stayed after so many updates
+    ("power", "i8"),
+    ("kept", "f8"),
+    ("stayed", "f8"),
+    # the row's external price and book, held over its hour
+    ("told_px", "f8"),
+    ("bid_px", "f8"),
+    ("ask_px", "f8"),
+    ("mid_px", "f8"),
+    ("pull_bid_px", "f8"),  # what the internal oracle is drawn by: the impact prices,
+    ("pull_ask_px", "f8"),  # or the mid for both where neither is there
+    # the state
+    ("open", "i8"),  # 1 while there is an external price
+    ("external_px", "f8"),  # the last external price
+    ("oracle_px", "f8"),
+    ("mark_px", "f8"),
+    ("supplied_px", "f8"),  # the second mark that the relayer supplies, 0 before the first
+    ("basis_sum", "f8"),  # EMA of mid - oracle: weighted sum,
+    ("basis_weight", "f8"),  # and sum of weights
+    ("internal_px", "f8"),  # EMA of the impact prices in a blend,
+    ("external_weight", "f8"),  # and the weight of the external price beside it
+    ("reference_px", "f8"),  # of the discovery bounds, 0 before the first
+    ("lowest_px", "f8"),
+    ("highest_px", "f8"),
+    ("resets_up", "i8"),
+    ("resets_down", "i8"),
+    # the hour
+    ("first_turn", "i8"),  # updates before external prices turn, all where they do not,
+    ("second_turn", "i8"),  # and before they turn back
+    ("free", "i8"),  # 1 where no limit held the last update
+    ("held", "i8"),  # 1 where the hour ends with the oracle held away from the external price
+    ("premiums", "f8"),  # sum over its updates
+    ("high_px", "f8"),  # of the mark
+    ("low_px", "f8"),
+    # a piece of the hour that is solved at once, k updates on: oracle = rest_px + gap_px
+    # (1 - gain)^k, basis EMA = mid_px - rest_px + swing_px keep^k + lag_px (1 - gain)^k
+    ("rest_px", "f8"),
+    ("gap_px", "f8"),
+    ("swing_px", "f8"),
+    ("lag_px", "f8"),
+)
 
 
 class Tape(NamedTuple):
@@ -122,7 +140,8 @@ class Tape(NamedTuple):
     mid_px: FTM  # the book's mid; NaN where not recorded
     oracle_px: FTM  # carried over gaps, see stale
     mark_px: FTM
-    high_px: FTM  # H of the margin test: max(mark_high?, mark[t-1], mark[t])
+    # H of the margin test: max(mark_high?, mark[t-1], mark[t]); before, the mark's formed extremes
+    high_px: FTM
     low_px: FTM  # L likewise
     premium: FTM  # average over (t-1, t], 8-hour units
     funding: FTM  # rate settled at t, per interval; NaN where nothing settled
@@ -131,6 +150,11 @@ class Tape(NamedTuple):
     volume_usd: FTM  # 24 h notional volume
     stale: BTM  # the perp's price is carried or absent: no fill
     bound: BTM  # the oracle step limit held the oracle away from external_px
+    short_funding: FTZ  # Z = M where shorts pay a rate of their own, else 0: funding is the longs'
+    opened: BTS  # S sessions where one of the coins has hours without external prices, else 0:
+    first_frac: FTS  # external prices just after t-1; when in (t-1, t] that turns, as a fraction
+    second_frac: FTS  # of the hour, and when it turns back; NaN for not at all
+    path: Annotated[Records, Axes(PATH, ("X",))]  # of each coin perpkit forms the prices of
     bid_px: FTK
     ask_px: FTK
     nav_px: FTK
@@ -142,11 +166,47 @@ class Tape(NamedTuple):
     live: BTK  # quoted, not stale, narrow enough and recently changed: a price one can trade at
     fair_px: FTK
     phase: CTU
+    hours_to_close: FTU  # to the end of external pricing, 0 outside it
     hours_to_reopen: FTU  # to the next external price, 0 while there is one
     hours_to_cash_open: FTU  # to the next cash open, 0 in the cash session
     action_row: IN  # ascending
     action_token: IN
     action_usd: FN  # cash dividend a token pays, net of withholding
+
+
+class Replay(NamedTuple):
+    """What the book and the strategy read of a formed tape; see :class:`Tape` for each column."""
+
+    time_ns: IT
+    era: IT
+    mid_px: FTM
+    oracle_px: FTM
+    mark_px: FTM
+    high_px: FTM
+    low_px: FTM
+    premium: FTM
+    funding: FTM
+    funding_total: FTM
+    due: BTM
+    volume_usd: FTM
+    stale: BTM
+    short_funding: FTZ
+    bid_px: FTK
+    ask_px: FTK
+    nav_px: FTK
+    multiplier: FTK
+    apr: FTK
+    token_stale: BTK
+    halted: BTK
+    live: BTK
+    fair_px: FTK
+    phase: CTU
+    hours_to_close: FTU
+    hours_to_reopen: FTU
+    hours_to_cash_open: FTU
+    action_row: IN
+    action_token: IN
+    action_usd: FN
 
 
 # One record a perp and era of the terms; unknown is NaN and is refused before the run.
@@ -160,6 +220,22 @@ TERM = _record(
     ("step_frac", "f8"),
     ("updates_per_hour", "f8"),
     ("step_on_mark", "f8"),  # base of the oracle's step limit: 1 the last mark, 0 the last oracle
+    ("external_session", "f8"),  # code of Session
+    ("oracle_closed", "f8"),  # code of Closed
+    ("oracle_tau_hours", "f8"),  # time constant of the internal oracle's EMA
+    ("ewma_cap_frac", "f8"),  # longest time of one of its steps, as a share of it; NaN: none
+    ("blend_tau_hours", "f8"),
+    ("median_mark", "f8"),  # 1 median of oracle, oracle + basis EMA and mid; 0 the mid
+    ("mark_ema_seconds", "f8"),
+    ("mark_step_frac", "f8"),  # of the last mark in one update; NaN: no limit
+    ("bound_frac", "f8"),  # discovery bounds; NaN or 0: none
+    ("bound_threshold_frac", "f8"),  # share of the bound that re-anchors it; NaN or 0: none does
+    ("bound_resets", "f8"),  # in each direction
+    ("bound_always", "f8"),  # 1 also while there is an external price
+    ("funding_formula", "f8"),  # code of Formula
+    ("funding_gap_frac", "f8"),
+    ("swap_long_1d", "f8"),  # paid by longs, share of notional a day
+    ("swap_short_1d", "f8"),  # paid by shorts
     ("initial_frac", "f8"),  # 1 / leverage
     ("maintenance_frac", "f8"),
     ("backstop_frac", "f8"),  # share of maintenance at which the venue takes over; NaN: it does not
@@ -344,6 +420,7 @@ class Past(NamedTuple):
     nav_px: FTK
     live: BTK
     phase: CTU
+    hours_to_close: FTU
     hours_to_reopen: FTU
     hours_to_cash_open: FTU
 

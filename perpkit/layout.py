@@ -1,16 +1,22 @@
-"""Reads the layouts of :mod:`perpkit.arrays`, and lays out memory to them."""
+"""What an array of :mod:`perpkit.arrays` is laid out as, and how to make one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
 from math import prod
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perpkit.arrays import Axes
+
+class Axes(NamedTuple):
+    """Dtype and axis names of one array."""
+
+    dtype: Any
+    names: tuple[str, ...]
+
 
 Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
 
@@ -28,6 +34,7 @@ def layout(cls: type[tuple[Any, ...]]) -> dict[str, Any]:
 def readonly(told: Tuple) -> Tuple:
     """The same arrays, not to be written to through this tuple.
 
+    >>> from perpkit.arrays import Target
     >>> readonly(blank(Target, M=2, K=1)).perps.flags.writeable
     False
     """
@@ -38,15 +45,23 @@ def readonly(told: Tuple) -> Tuple:
     return type(told)(**views)
 
 
+# Axes of features that are off unless a size is told: their arrays are empty.
+_OFF = {"S": 0, "Z": 0}
+
+
 def blank(cls: type[Tuple], **sizes: int) -> Tuple:
     """A tuple of zeroed arrays; structured ones are recarrays, so fields are attributes.
 
     Small arrays share one block of memory: scattered, the state of a single market would lie on
     fifty cache lines that push each other out.
 
+    Axes ``S`` and ``Z`` need no size: without one their arrays are empty.
+
+    >>> from perpkit.arrays import Target
     >>> blank(Target, M=2, K=1).perps
     array([0., 0.])
     """
+    sizes = _OFF | sizes
     small = [_bytes(axes, sizes) for axes in _leaves(cls)]
     return _carve(cls, sizes, iter(np.split(*_block([n if n < _OWN else 0 for n in small]))))
 

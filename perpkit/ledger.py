@@ -280,7 +280,10 @@ def _funding(market: Market, played: Played) -> pl.DataFrame:
     tape, names = market.tape, market.names
     # Settlement comes before liquidation and fills: on the position of the row before.
     held = _held_before(played.rows.position)
-    row, m = np.nonzero((held != 0.0) & tape.due & ~np.isnan(tape.funding))
+    rate = tape.funding
+    if tape.short_funding.shape[1]:
+        rate = np.where(held < 0.0, tape.short_funding, rate)
+    row, m = np.nonzero((held != 0.0) & tape.due & ~np.isnan(rate))
     return pl.DataFrame(
         {
             "time": _time(market, row),
@@ -288,7 +291,7 @@ def _funding(market: Market, played: Played) -> pl.DataFrame:
             "account": _names(names.accounts, names.perp_account[m], "account"),
             "position": held[row, m],
             "oracle_px": tape.oracle_px[row, m],
-            "funding": tape.funding[row, m],
+            "funding": rate[row, m],
             "payment_usd": played.rows.funding_usd[row, m],
         }
     )

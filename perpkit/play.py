@@ -8,7 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import F64, Book, Door, Event, Ledger, Out, Past, Rows, Tape, Target, View
+from perpkit.arrays import (
+    F64,
+    Book,
+    Door,
+    Event,
+    Ledger,
+    Out,
+    Past,
+    Replay,
+    Rows,
+    Tape,
+    Target,
+    View,
+)
 from perpkit.book.loop import compiled, run_hours
 from perpkit.book.view import past_until
 from perpkit.config import RunConfig
@@ -39,10 +52,15 @@ class Stage:
     """Everything a run's loop reads and writes; the caller of the loop owns it."""
 
     market: Market
-    tape: Tape  # the market's, read-only
+    tape: Replay  # of the market, read-only
     book: Book
     ledger: Ledger
     door: Door
+
+
+def replay_of(tape: Tape) -> Replay:
+    """What the book reads of a formed tape, not to be written to."""
+    return readonly(Replay(*(getattr(tape, name) for name in Replay._fields)))
 
 
 def set_up(
@@ -89,7 +107,7 @@ def set_up(
     target = blank(Target, M=coins, K=tokens)
     told = np.zeros((0, instruments)) if plan is None else plan
     door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
-    return Stage(market, readonly(market.tape), book, Ledger(rows, out), door)
+    return Stage(market, replay_of(market.tape), book, Ledger(rows, out), door)
 
 
 def play(
@@ -199,5 +217,5 @@ def _refuse_events(stage: Stage, strategy: Strategy) -> None:
 
 def _plan(market: Market) -> Plan:
     names = market.names
-    past: Past = past_until(readonly(market.tape), len(market.tape.time_ns) - 1)
+    past: Past = past_until(replay_of(market.tape), len(market.tape.time_ns) - 1)
     return Plan(past, names.coins, names.tokens, tuple(int(k) for k in names.perp_token))

@@ -92,7 +92,12 @@ def cache_root() -> Path:
 def rule_sources() -> tuple[Path, ...]:
     """Every file whose text decides what the compiled loops compute."""
     rules = [p for folder in ("market", "book") for p in sorted((_HERE / folder).glob("*.py"))]
-    return (_HERE / "arrays.py", _HERE / "layout.py", _HERE / "rule.py", *rules)
+    return (*(_HERE / f"{name}.py" for name in ("arrays", "codes", "layout", "rule")), *rules)
+
+
+# What this process runs: a rule that is edited from now on must not be taken for it, or code made
+# of the old text would be kept, and called, under the digest of the new one.
+_AS_IMPORTED = {path: path.read_bytes() for path in rule_sources()}
 
 
 def digest(sources: Iterable[Path], constants: str = "") -> str:
@@ -105,7 +110,7 @@ def digest(sources: Iterable[Path], constants: str = "") -> str:
     flags = (sys.version_info[:2], numba.__version__, np.__version__, numba.config.BOUNDSCHECK)
     seen.update(repr((flags, constants)).encode())
     for path in sources:
-        text = path.read_bytes()
+        text = _AS_IMPORTED.get(path) or path.read_bytes()
         seen.update(f"{path.name}:{len(text)}:".encode())
         seen.update(text)
     return seen.hexdigest()[:16]

@@ -200,3 +200,13 @@ def test_a_folder_that_looks_fine_and_is_not(
     with pytest.raises(CacheError, match="Permission denied"):
         compile_cached(_double, SIGNATURE, ENTRY, counted=False)
     assert not (ROOT / "tests" / "__pycache__" / "test_cache._double.nbi").exists()
+
+
+def test_an_edit_after_the_import_is_not_taken_for_what_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the code of the old text would be kept, and called, under the digest of the new."""
+    before = digest(rule_sources())
+    monkeypatch.setattr(Path, "read_bytes", lambda _: b"edited meanwhile")
+    assert digest(rule_sources()) == before
+    assert digest([Path("a strategy.py")]) != before

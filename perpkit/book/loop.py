@@ -15,8 +15,8 @@ from perpkit.arrays import (
     Door,
     Ledger,
     Records,
+    Replay,
     Settings,
-    Tape,
 )
 from perpkit.book.liquidation import liquidate
 from perpkit.book.margin import add_tokens, assess
@@ -32,7 +32,7 @@ from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, r
 
 def run_hours(
     decide: Decide,
-    tape: Tape,
+    tape: Replay,
     terms: Records,
     state: Book,
     ledger: Ledger,
@@ -80,7 +80,7 @@ def compiled() -> Callable[..., int]:
     """The compiled book loop, from the cache where it is there; it serves every strategy."""
     signature: Any = types.int64(
         types.FunctionType(DECIDE),
-        numba_type(Tape, readonly=True),  # nor may a strategy write what it is shown
+        numba_type(Replay, readonly=True),  # nor may a strategy write what it is shown
         numba_type(Axes(TERM, ("E", "M"))),
         numba_type(Book),
         numba_type(Ledger),

@@ -17,8 +17,8 @@ from perpkit.arrays import (
     Out,
     Perps,
     Records,
+    Replay,
     Settings,
-    Tape,
     TermsNow,
     Tokens,
 )
@@ -89,7 +89,7 @@ def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
 
 
 @rule
-def mark_tradable(t: int, tape: Tape, tokens: Tokens, settings: Settings) -> None:
+def mark_tradable(t: int, tape: Replay, tokens: Tokens, settings: Settings) -> None:
     """Say of each token whether it can be traded at row ``t``."""
     allowed = settings.trade_frozen_quotes == 1
     for k in range(tokens.tradable.shape[0]):
@@ -268,7 +268,7 @@ def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, ou
 
 
 @rule
-def trade(t: int, tape: Tape, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+def trade(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
     """Fill the standing targets at the prices of the hour."""
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
     if not (differs(perps.target, perps.position) or differs(tokens.target, tokens.units)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Book, Event, Flow, Ledger, Out, Tape
+from perpkit.arrays import Book, Event, Flow, Ledger, Out, Replay
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
@@ -14,7 +14,7 @@ FUNDING_MISSING = int(Event.FUNDING_MISSING)
 
 
 @rule
-def pay_dividends(t: int, tape: Tape, book: Book, out: Out) -> None:
+def pay_dividends(t: int, tape: Replay, book: Book, out: Out) -> None:
     """Cash dividends of the hour, net of withholding, on the tokens held."""
     perps = tape.oracle_px.shape[1]
     for n in range(tape.action_row.shape[0]):
@@ -29,7 +29,7 @@ def pay_dividends(t: int, tape: Tape, book: Book, out: Out) -> None:
 
 
 @rule
-def accrue_yield(t: int, tape: Tape, book: Book, out: Out) -> None:
+def accrue_yield(t: int, tape: Replay, book: Book, out: Out) -> None:
     """Yield of the hour on tokens that pay it in new units; NAV growth needs no payment."""
     perps = tape.oracle_px.shape[1]
     for k in range(tape.apr.shape[1]):
@@ -57,7 +57,15 @@ def funding_usd(position: float, oracle_px: float, rate: float) -> float:
 
 
 @rule
-def pay_funding(t: int, tape: Tape, book: Book, ledger: Ledger) -> None:
+def rate_of(t: int, m: int, position: float, tape: Replay) -> float:
+    """Rate of a position's side: a swap of a contract for difference has one for each."""
+    if position < 0.0 and m < tape.short_funding.shape[1]:
+        return float(tape.short_funding[t, m])
+    return float(tape.funding[t, m])
+
+
+@rule
+def pay_funding(t: int, tape: Replay, book: Book, ledger: Ledger) -> None:
     """Settle funding at the boundary, on the position as it stands and the oracle of the row.
 
     Also on a carried price: the venue settles whether or not the hour was recorded.
@@ -70,7 +78,7 @@ def pay_funding(t: int, tape: Tape, book: Book, ledger: Ledger) -> None:
         position = book.perps.position[m]
         if position == 0.0 or not tape.due[t, m]:
             continue
-        rate = tape.funding[t, m]
+        rate = rate_of(t, m, position, tape)
         if math.isnan(rate):
             write_event(t, FUNDING_MISSING, m, book.perps.account[m], 0.0, ledger.out)
             continue

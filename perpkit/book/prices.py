@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Book, Perps, Tape, Tokens
+from perpkit.arrays import Book, Perps, Replay, Tokens
 from perpkit.rule import rule
 
 
 @rule
-def perps_at(t: int, tape: Tape, perps: Perps) -> Perps:
+def perps_at(t: int, tape: Replay, perps: Perps) -> Perps:
     """The perps with the prices of row ``t``, which are rows of the tape and no copies."""
     return Perps(
         perps.position,
@@ -33,7 +33,7 @@ def perps_at(t: int, tape: Tape, perps: Perps) -> Perps:
 
 
 @rule
-def tokens_at(t: int, tape: Tape, tokens: Tokens) -> Tokens:
+def tokens_at(t: int, tape: Replay, tokens: Tokens) -> Tokens:
     """The tokens with the quotes of row ``t``."""
     return Tokens(
         tokens.units,
@@ -56,7 +56,7 @@ def tokens_at(t: int, tape: Tape, tokens: Tokens) -> Tokens:
 
 
 @rule
-def book_at(t: int, tape: Tape, state: Book) -> Book:
+def book_at(t: int, tape: Replay, state: Book) -> Book:
     """The book of row ``t``: what is kept between hours, and the prices of this one."""
     return Book(
         perps_at(t, tape, state.perps),

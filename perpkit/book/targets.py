@@ -14,7 +14,7 @@ from perpkit.arrays import (
     Out,
     Past,
     Perps,
-    Tape,
+    Replay,
     Target,
     TermsNow,
     Tokens,
@@ -49,7 +49,7 @@ def copy_plan(t: int, plan: F64, target: Target) -> None:
 
 
 @rule
-def consult(t: int, decide: Decide, tape: Tape, terms: TermsNow, book: Book, door: Door) -> None:
+def consult(t: int, decide: Decide, tape: Replay, terms: TermsNow, book: Book, door: Door) -> None:
     """Ask the strategy; a plan has said it all beforehand and needs to be shown nothing."""
     if door.plan.shape[0] > 0:
         copy_plan(t, door.plan, door.target)

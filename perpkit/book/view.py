@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Accounts, Book, Past, Perps, Tape, TermsNow, Tokens, View
+from perpkit.arrays import Accounts, Book, Past, Perps, Replay, TermsNow, Tokens, View
 from perpkit.book.margin import margin_ratio, price_liquidations
 from perpkit.rule import rule
 
 
 @rule
-def past_until(tape: Tape, t: int) -> Past:
+def past_until(tape: Replay, t: int) -> Past:
     """What is known at row ``t``: every slice ends there, so a later row cannot be read."""
     n = t + 1
     return Past(
@@ -25,6 +25,7 @@ def past_until(tape: Tape, t: int) -> Past:
         tape.nav_px[:n],
         tape.live[:n],
         tape.phase[:n],
+        tape.hours_to_close[:n],
         tape.hours_to_reopen[:n],
         tape.hours_to_cash_open[:n],
     )

@@ -5,6 +5,6 @@ than the file (gaps, settlement times, terms of a venue) is the tape's and the r
 """
 
 from perpkit.dataset.description import PerpMeta, TokenMeta
-from perpkit.dataset.reader import Dataset, prices_of, read_dataset
+from perpkit.dataset.reader import Dataset, prices_of, read_dataset, read_settlements
 
-__all__ = ["Dataset", "PerpMeta", "TokenMeta", "prices_of", "read_dataset"]
+__all__ = ["Dataset", "PerpMeta", "TokenMeta", "prices_of", "read_dataset", "read_settlements"]

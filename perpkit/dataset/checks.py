@@ -54,10 +54,15 @@ def check(table: Table, frame: pl.DataFrame, source: Source, about: Description)
     DataError
         With file, column, instrument, first time, count and remedy.
     """
-    _check_presence(table, frame, source, about.prices)
+    _check_presence(table, frame, source, about)
     _raise_first(table, frame, source, list(_nulls(table)))
     _check_names(table, frame, source, about)
     _raise_first(table, frame, source, list(_faults(table)))
+
+
+def check_alone(table: Table, frame: pl.DataFrame, source: Source) -> None:
+    """Raise on the first fault of a table that no ``dataset.toml`` describes; else as `check`."""
+    _raise_first(table, frame, source, [*_nulls(table), *_faults(table)])
 
 
 def tell(table: Table, bad: pl.DataFrame, source: Source, fault: Fault) -> DataError:
@@ -126,14 +131,23 @@ def _faults(table: Table) -> Iterator[Fault]:
         yield Fault(low, crossed, f"is above {high}", remedy)
 
 
-def _check_presence(table: Table, frame: pl.DataFrame, source: Source, prices: str) -> None:
+_OWN_MARK = (
+    '; only a coin whose venue prices it by its own mark (external_session = "none") may lack it'
+)
+
+
+def _check_presence(table: Table, frame: pl.DataFrame, source: Source, about: Description) -> None:
+    prices = about.prices
     # A column of nulls alone counts as absent: perpkit itself writes and returns such columns.
     absent = {name for name in table.columns if frame[name].null_count() == frame.height}
     if not frame.height:
         return
     for name in required(table, prices):
-        if name in absent:
-            raise DataError(f"{source.label}: {name} is null in all rows; fill it at the source")
+        if name in absent and name in required(table, prices, unlisted=about.unlisted):
+            own = _OWN_MARK if name == "external_px" else ""
+            raise DataError(
+                f"{source.label}: {name} is null in all rows; fill it at the source{own}"
+            )
     if table is not PERPS:
         return
     for name in FORMED[prices]:

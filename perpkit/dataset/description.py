@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from perpkit.dataset.schema import EXTERNAL, ONCHAIN
 from perpkit.errors import DataError, nearest
+from perpkit.rulebook import load_venue, venue_names
 
 FILE: Final = "dataset.toml"
 TOKEN_KINDS: Final = ("equity", "treasury", "stable", "crypto")
 _TEXTS: Final = ("name", "source", "licence", "prices")
 _TOP_KEYS: Final = ("schema", *_TEXTS, "perps", "tokens")
+_LATEST_NS: Final = 2**63 - 1
 _TOKEN_KEYS: Final = ("underlying", "kind", "issuer", "multiplier")
 
 
@@ -51,6 +53,11 @@ class Description:
     prices: str
     perps: dict[str, PerpMeta]
     tokens: dict[str, TokenMeta]
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether no perp ever has an external price, by its own terms or its venue's latest."""
+        return all(_session(coin, meta) == "none" for coin, meta in self.perps.items())
 
     def names(self, instrument: str) -> set[str]:
         """Names that a table may use in its column `instrument`."""
@@ -137,6 +144,14 @@ def _perp(coin: str, entry: dict[str, Any]) -> PerpMeta:
         quote=_text(entry, "quote", where) if "quote" in entry else None,
         terms={key: value for key, value in entry.items() if key not in own},
     )
+
+
+def _session(coin: str, meta: PerpMeta) -> object:
+    if "external_session" in meta.terms:
+        return meta.terms["external_session"]
+    if meta.venue not in venue_names():
+        return None  # refused where the terms are resolved
+    return load_venue(meta.venue).at("external_session", _LATEST_NS, coin).value
 
 
 def _token(token: str, entry: dict[str, Any]) -> TokenMeta:

@@ -11,12 +11,13 @@ from typing import Final
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from perpkit.dataset.checks import PART, Fault, Source, check, tell
+from perpkit.dataset.checks import PART, Fault, Source, check, check_alone, tell
 from perpkit.dataset.description import FILE, Description, PerpMeta, TokenMeta, read_description
 from perpkit.dataset.schema import (
     FLAG,
     FLOAT,
     FUNDING,
+    ONCHAIN,
     PERPS,
     TABLES,
     TEXT,
@@ -107,6 +108,35 @@ def read_dataset(folder: Path, start_ns: int | None = None, end_ns: int | None =
     )
 
 
+def read_settlements(path: Path) -> tuple[pl.DataFrame, int]:
+    """Read one Parquet file of settlements, of any coins, and refuse it on any fault.
+
+    Parameters
+    ----------
+    path : holds the columns of the table ``funding``; a row that is there twice counts once
+
+    Returns
+    -------
+    DataFrame with the columns of ``funding``, sorted by coin and time, and how many rows repeated
+    another one
+
+    Raises
+    ------
+    DataError
+        In one sentence: what is wrong in the file, and what to do.
+    """
+    path = Path(path)
+    source = Source(path.name, (path.name,))
+    about = Description(path.name, "", "", ONCHAIN, perps={}, tokens={})
+    frame, _ = _read_part(path, 0, FUNDING, source, about)
+    count = frame.height
+    frame = frame.unique(maintain_order=True).sort(FUNDING.keys, maintain_order=True)
+    if not count:
+        raise DataError(f"{path.name} holds no row; give a file of settlements")
+    check_alone(FUNDING, frame, source)
+    return frame.drop(PART), count - frame.height
+
+
 def _label(folder: Path, table: Table) -> str:
     return f"{table.name}/" if (folder / table.name).is_dir() else f"{table.name}.parquet"
 
@@ -152,7 +182,7 @@ def _read_table(
     pieces: list[pl.DataFrame] = []
     extra: dict[str, None] = {}
     for part, path in enumerate(files):
-        piece, unread = _read_part(path, part, table, source, about.prices)
+        piece, unread = _read_part(path, part, table, source, about)
         pieces.append(piece)
         extra.update(dict.fromkeys(unread))
     if pieces:
@@ -166,14 +196,14 @@ def _read_table(
 
 
 def _read_part(
-    path: Path, part: int, table: Table, source: Source, prices: str
+    path: Path, part: int, table: Table, source: Source, about: Description
 ) -> tuple[pl.DataFrame, list[str]]:
     name = source.parts[part]
     try:
         file = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         have = file.collect_schema().names()
         wanted = [column for column in table.columns if column in have]
-        _check_columns(name, table, have, prices)
+        _check_columns(name, table, have, about)
         raw = file.select(wanted).collect()
     except (PolarsError, PanicException, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -192,10 +222,13 @@ def _read_part(
     return frame, [column for column in have if column not in table.columns]
 
 
-def _check_columns(name: str, table: Table, have: Sequence[str], prices: str) -> None:
-    missing = [column for column in required(table, prices) if column not in have]
+def _check_columns(name: str, table: Table, have: Sequence[str], about: Description) -> None:
+    missing = [column for column in required(table, about.prices) if column not in have]
+    if missing and about.unlisted:
+        spared = required(table, about.prices, unlisted=True)
+        missing = [column for column in missing if column in spared]
     if missing:
-        why = f' with prices = "{prices}"' if table is PERPS else ""
+        why = f' with prices = "{about.prices}"' if table is PERPS else ""
         raise DataError(
             f"{name}: column {', '.join(missing)} is missing, which {table.name} needs{why}; "
             f"there is {', '.join(have)}: add it, or rename one of these"

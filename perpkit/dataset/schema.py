@@ -173,7 +173,13 @@ NEEDED: Final = {ONCHAIN: ("oracle_px", "mark_px"), EXTERNAL: ("external_px",)}
 FORMED: Final = {ONCHAIN: (), EXTERNAL: ("oracle_px", "mark_px")}
 
 
-def required(table: Table, prices: str) -> list[str]:
-    """Columns that must be in `table` where the dataset's `prices` are of this kind."""
+def required(table: Table, prices: str, *, unlisted: bool = False) -> list[str]:
+    """Columns that must be in `table` where the dataset's `prices` are of this kind.
+
+    Perps that are all `unlisted`, without an underlying that trades anywhere, need no external
+    price.
+    """
     names = [name for name, column in table.columns.items() if column.required]
-    return names + list(NEEDED[prices]) if table is PERPS else names
+    if table is not PERPS or (unlisted and prices == EXTERNAL):
+        return names
+    return names + list(NEEDED[prices])

@@ -9,38 +9,30 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64, I64, Settings, Tape, Tokens
+from perpkit.arrays import B8, F64, I64, Records, Session, Settings, Tape, Tokens
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
 from perpkit.layout import blank, layout
 from perpkit.market.loop import compiled, form_market
 from perpkit.rulebook import (
+    ALWAYS,
+    FORMULA,
+    PRICES,
     CoinTerms,
     Resolved,
     TermChoice,
-    load_issuer,
+    open_rulebook,
     resolve_terms,
 )
-from perpkit.sessions import us_equity_hours
+from perpkit.tape.formula import formula_rates, has_swaps
+from perpkit.tape.hours import lay_hours
 from perpkit.tape.instruments import Instruments, choose
 from perpkit.tape.prices import Prices, lay_prices, span
 from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
 from perpkit.tape.settlements import lay_settlements, settlements
+from perpkit.tape.switches import lay_switches, mid_for_impact, priced_inside, sessions_with_turns
 from perpkit.units import HOUR_NS, stamp
-
-ALWAYS = frozenset(
-    {
-        "max_leverage",
-        "taker_frac",
-        "backstop_frac",
-        "sz_decimals",
-        "min_order_usd",
-        "interval_hours",
-    }
-)
-FORMULA = frozenset({"interest_8h", "clamp_8h", "cap_1h", "funding_multiplier", "premium"})
-STEPS = frozenset({"step_frac", "updates_per_hour", "step_base"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +48,10 @@ class Market:
     funding_from: str  # "recorded" or "formula"
     # (T, M) a high of the mark is recorded; a market made in memory has none
     extremes: B8 = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    # (T, M) a high of the mark is formed within the hour; empty before that
+    solved: B8 = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    # (T, M) rates by the formula where funding is recorded; empty unless both were asked for
+    formula_rates: F64 = field(default_factory=lambda: np.zeros((0, 0)))
     notes: tuple[str, ...] = ()
     facts: dict[str, float | int | None] = field(default_factory=dict)
 
@@ -83,6 +79,7 @@ class Laid:
 
     market: Market
     prices: Prices
+    premiums: F64  # (T, M) recorded with a settlement
 
 
 def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> Laid:
@@ -105,9 +102,9 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     cut = span(dataset, record if funding_from == "recorded" else None, names, end_ns)
     time_ns = cut.time_ns
     resolved = _terms(dataset, config, names, time_ns, funding_from)
-    prices = lay_prices(dataset, config, names, time_ns)
+    prices = lay_prices(dataset, config, names, time_ns, resolved)
     quotes = lay_quotes(dataset, config, names, time_ns)
-    dividends = lay_dividends(dataset, names, time_ns, quotes)
+    dividends = lay_dividends(dataset, config, names, time_ns, quotes)
     interval = resolved.terms["interval_hours"][resolved.era]
     rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
     due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
@@ -119,13 +116,15 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     tape.due[:] = due
     if funding_from == "formula":
         tape = tape._replace(by_formula=due & np.isnan(tape.funding))
+        if has_swaps(resolved.terms):
+            tape = tape._replace(short_funding=tape.funding.copy())
     tokens = _tokens(dataset, config, names, time_ns)
     notes = (*dataset.notes, *cut.notes)
     extremes = ~np.isnan(prices.mark_high_px)
     market = Market(
-        dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes, notes
+        dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes, notes=notes
     )
-    return Laid(market, prices)
+    return Laid(market, prices, premiums)
 
 
 def form(
@@ -149,8 +148,19 @@ def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Mar
     hours = len(market.tape.time_ns)
     with np.errstate(all="ignore"):
         loop(market.tape, market.terms, market.tokens, settings_of(config), 0, hours)
+    if config.funding == "both":
+        others = (market.tokens, settings_of(config))
+        rates = formula_rates(market.tape, market.terms, laid.premiums, loop, others)
+        market = replace(market, formula_rates=rates)
+    solved = np.isfinite(market.tape.high_px)
     _finish(market.tape, laid.prices)
-    return replace(market, facts=_facts(market.tape, market.extremes))
+    return replace(market, solved=solved, facts=_facts(market.tape, market.terms, market.extremes))
+
+
+def settles_over_hours(market: Market, config: RunConfig) -> bool:
+    """Whether the formula makes a rate from more than the premium of its own row."""
+    by_formula = market.funding_from == "formula" or config.funding == "both"
+    return by_formula and bool((market.terms["interval_hours"] > 1.0).any())
 
 
 def cut_before(market: Market, start_ns: int) -> Market:
@@ -184,12 +194,19 @@ def cut_before(market: Market, start_ns: int) -> Market:
     )
     cut.funding_total[:] = np.cumsum(np.nan_to_num(cut.funding), axis=0)
     extremes = market.extremes[first:]
-    return replace(market, tape=cut, extremes=extremes, facts=_facts(cut, extremes))
+    return replace(
+        market,
+        tape=cut,
+        extremes=extremes,
+        solved=market.solved[first:],
+        formula_rates=market.formula_rates[first:],
+        facts=_facts(cut, market.terms, extremes),
+    )
 
 
 def _funding_from(dataset: Dataset, config: RunConfig, record: pl.DataFrame) -> str:
     if config.funding is not None:
-        return config.funding
+        return "recorded" if config.funding == "both" else config.funding
     return "recorded" if dataset.prices == "onchain" or record.height else "formula"
 
 
@@ -200,14 +217,15 @@ def _terms(
         CoinTerms(c, dataset.perps_meta[c].venue, dataset.perps_meta[c].terms) for c in names.coins
     ]
     needs = ALWAYS
-    if funding_from == "formula":
+    if funding_from == "formula" or config.funding == "both":
         needs |= FORMULA
     if dataset.prices == "external":
-        needs |= STEPS | {"premium"}
+        needs |= PRICES
     choice = TermChoice(
         config.liquidity, config.leverage, config.half_spread_frac, config.slippage_frac
     )
-    return resolve_terms(coins, time_ns, config.terms, choice, needs)
+    book = open_rulebook(config.rulebook)
+    return resolve_terms(coins, time_ns, config.terms, choice, needs, book)
 
 
 def _assemble(
@@ -220,13 +238,24 @@ def _assemble(
 ) -> Tape:
     hours, coins, tokens = len(time_ns), len(names.coins), len(names.tokens)
     formed = coins if dataset.prices == "external" else 0
-    tape = blank(Tape, T=hours, M=coins, K=tokens, U=len(names.underlyings), N=0, X=formed, Y=0)
+    turning = sessions_with_turns(resolved.terms) if formed else np.zeros(0, np.int64)
+    tape = blank(
+        Tape,
+        T=hours,
+        M=coins,
+        K=tokens,
+        U=len(names.underlyings),
+        N=0,
+        X=formed,
+        Y=0,
+        S=len(Session) if turning.size else 0,
+    )
     tape.time_ns[:] = time_ns
     tape.era[:] = resolved.era
-    session = us_equity_hours(time_ns)  # every underlying so far is a US equity or a US fund
-    tape.phase[:] = session.phase[:, None]
-    tape.hours_to_reopen[:] = session.hours_to_reopen[:, None]
-    tape.hours_to_cash_open[:] = session.hours_to_cash_open[:, None]
+    lay_hours(tape, names, resolved)
+    lay_switches(tape, turning)
+    tape.high_px[:] = np.nan
+    tape.low_px[:] = np.nan
     if formed:
         tape.external_px[:] = prices.external_px
         tape.oracle_px[:] = np.nan
@@ -243,11 +272,13 @@ def _assemble(
 
 
 def _finish(tape: Tape, prices: Prices) -> None:
-    """Running sum of rates, and the hour's extremes of the mark."""
+    """Running sum of rates, and the hour's extremes of the mark: recorded, else as formed."""
     np.cumsum(np.nan_to_num(tape.funding), axis=0, out=tape.funding_total)
     before = np.vstack([tape.mark_px[:1], tape.mark_px[:-1]])
-    tape.high_px[:] = np.fmax(np.fmax(before, tape.mark_px), prices.mark_high_px)
-    tape.low_px[:] = np.fmin(np.fmin(before, tape.mark_px), prices.mark_low_px)
+    high = np.where(np.isnan(prices.mark_high_px), tape.high_px, prices.mark_high_px)
+    low = np.where(np.isnan(prices.mark_low_px), tape.low_px, prices.mark_low_px)
+    tape.high_px[:] = np.fmax(np.fmax(before, tape.mark_px), high)
+    tape.low_px[:] = np.fmin(np.fmin(before, tape.mark_px), low)
 
 
 def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> Tokens:
@@ -255,8 +286,9 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     tokens.perp[:] = names.token_perp
     tokens.half_spread_frac[:] = config.token_half_spread_frac or 0.0
     first_ns = int(time_ns[0])
+    book = open_rulebook(config.rulebook)
     for k, token in enumerate(names.tokens):
-        issuer = load_issuer(dataset.tokens_meta[token].issuer)
+        issuer = book.issuer(dataset.tokens_meta[token].issuer)
         fee = config.token_fee_frac
         told = issuer.at("trade_fee_frac", first_ns).value if fee is None else fee
         if isinstance(told, str):
@@ -272,18 +304,21 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     return tokens
 
 
-def _facts(tape: Tape, extremes: B8) -> dict[str, float | int | None]:
+def _facts(tape: Tape, terms: Records, extremes: B8) -> dict[str, float | int | None]:
     """What the forming of the market has to say for itself."""
     formed = tape.external_px.shape[1] > 0
     lag: F64 | None = None
     if formed:
-        lag = np.abs(tape.external_px / tape.oracle_px - 1.0)
+        lag = np.where(tape.bound, np.abs(tape.external_px / tape.oracle_px - 1.0), 0.0)
     listed = ~np.isnan(tape.mark_px)
-    no_book: B8 = np.isnan(tape.mid_px) & np.isnan(tape.impact_bid_px) & listed
+    one_sided = np.isnan(tape.impact_bid_px) | np.isnan(tape.impact_ask_px)
+    no_book: B8 = np.isnan(tape.mid_px) & one_sided & listed
     return {
         "oracle_hours_bound": int(tape.bound.sum()) if formed else None,
-        "oracle_largest_lag_frac": float(np.nanmax(lag)) if lag is not None else None,
+        "oracle_largest_lag_frac": float(lag.max()) if lag is not None else None,
+        "oracle_hours_internal": int(priced_inside(tape, terms).sum()) if formed else None,
         "hours_without_book": int(no_book.sum()) if formed else None,
+        "oracle_hours_mid_for_impact": int(mid_for_impact(tape, terms).sum()) if formed else None,
         "stale_perp_hours": int((tape.stale & listed).sum()),
         "stale_token_hours": int(tape.token_stale.sum()),
         "rates_by_formula": int(tape.by_formula.sum()),

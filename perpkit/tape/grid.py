@@ -70,8 +70,10 @@ def carry(grid: F64, age: I64) -> F64:
     return carried
 
 
-def refuse_gaps(age: I64, names: tuple[str, ...], time_ns: I64, limit: int, what: str) -> None:
-    """Refuse a gap longer than prices may be carried.
+def refuse_gaps(
+    age: I64, names: tuple[str, ...], time_ns: I64, limit: int, what: str, aside: str = ""
+) -> None:
+    """Refuse a gap longer than prices may be carried; the aside follows "fill it at the source".
 
     Raises
     ------
@@ -88,6 +90,6 @@ def refuse_gaps(age: I64, names: tuple[str, ...], time_ns: I64, limit: int, what
     length = int(present_again[0]) if present_again.size else len(time_ns) - first
     raise DataError(
         f"{what} of {names[column]} is missing for {length} hours from {stamp(int(time_ns[first]))}"
-        f", longer than max_stale_hours = {limit}; fill it at the source, raise max_stale_hours, "
-        "or choose another --from and --to"
+        f", longer than max_stale_hours = {limit}; fill it at the source{aside}, raise "
+        "max_stale_hours, or choose another --from and --to"
     )

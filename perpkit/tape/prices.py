@@ -7,15 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64, I64
+from perpkit.arrays import B8, F64, I64, Session
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
+from perpkit.rulebook import Resolved
 from perpkit.tape.grid import carry, hours_between, lay, place, refuse_gaps, rows_since, times_ns
 from perpkit.tape.instruments import Instruments
 from perpkit.units import HOUR_NS, stamp
 
 PRICES = {"onchain": ("oracle_px", "mark_px"), "external": ("external_px",)}
+_UNUSED = " (the last price carried forward will do where the venue prices by its own book)"
 
 
 class Span(NamedTuple):
@@ -84,8 +86,12 @@ def span(
     return Span(hours_between(first, last), tuple(notes))
 
 
-def lay_prices(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> Prices:
+def lay_prices(
+    dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64, resolved: Resolved
+) -> Prices:
     """Perp prices of the run, carried over short gaps.
+
+    A coin without external prices, before its listing, is there while its book is.
 
     Raises
     ------
@@ -102,9 +108,14 @@ def lay_prices(dataset: Dataset, config: RunConfig, names: Instruments, time_ns:
     present = np.ones(shape, np.bool_)
     for name in needed:
         present &= ~np.isnan(column(name))
+    if dataset.prices == "external":
+        book = np.isnan(column("impact_bid_px")) | np.isnan(column("impact_ask_px"))
+        unlisted = resolved.terms["external_session"][resolved.era] == Session.NEVER
+        present |= unlisted & ~(book & np.isnan(column("mid_px")))
     age = rows_since(present)
     what = f"perps.parquet: {' and '.join(needed)}"
-    refuse_gaps(age, names.coins, time_ns, config.max_stale_hours, what)
+    aside = _UNUSED if dataset.prices == "external" else ""
+    refuse_gaps(age, names.coins, time_ns, config.max_stale_hours, what, aside)
     # Only an hour without prices takes its book from the hour before: a recorded hour without a
     # book has none.
     return Prices(

@@ -11,7 +11,7 @@ from perpkit.arrays import B8, F64, I64
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
-from perpkit.rulebook import UNKNOWN, load_issuer
+from perpkit.rulebook import UNKNOWN, Issuer, open_rulebook
 from perpkit.sessions import open_at
 from perpkit.tape.grid import Placed, carry, lay, place, refuse_gaps, rows_since
 from perpkit.tape.instruments import Instruments
@@ -109,16 +109,17 @@ def _multipliers(
 
 def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> B8:
     made = np.zeros((len(time_ns), len(names.tokens)), np.bool_)
+    book = open_rulebook(config.rulebook)
     for k, token in enumerate(names.tokens):
         if token in config.token_session:
             made[:, k] = open_at(time_ns, config.token_session[token])
             continue
-        issuer = load_issuer(dataset.tokens_meta[token].issuer)
+        issuer = book.issuer(dataset.tokens_meta[token].issuer)
         issuer.at("quote_session", int(time_ns[0]))  # refuses a run before the issuer's terms
-        blocks = issuer.blocks["quote_session"]
-        block = np.searchsorted([b.since_ns for b in blocks], time_ns, side="right") - 1
+        dates = issuer.dates("quote_session")
+        block = np.searchsorted(dates, time_ns, side="right") - 1
         for n in np.unique(block):
-            session, own = str(blocks[n].value), block == n
+            session, own = str(issuer.at("quote_session", dates[n]).value), block == n
             if session == UNKNOWN:
                 raise DataError(
                     f"issuer {issuer.name}: when {token} is quoted is unknown from "
@@ -129,7 +130,9 @@ def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: 
     return made
 
 
-def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Quotes) -> Dividends:
+def lay_dividends(
+    dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64, quotes: Quotes
+) -> Dividends:
     """Cash dividends on the run's tokens, net of withholding, USD a token.
 
     A dividend belongs to the row t with its time in ``(time[t-1], time[t]]``. An issuer that
@@ -141,6 +144,7 @@ def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Qu
         If a split falls into the run, or how an issuer pays or withholds is not known.
     """
     made: list[tuple[int, int, float]] = []
+    book = open_rulebook(config.rulebook)
     first, last = int(time_ns[0]), int(time_ns[-1])
     for action in dataset.actions.iter_rows(named=True):
         at = to_ns(action["time"])
@@ -155,7 +159,9 @@ def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Qu
         for k in np.flatnonzero(
             names.token_underlying == names.underlyings.index(action["underlying"])
         ):
-            usd = _cash(dataset, names.tokens[k], action, at)
+            token = names.tokens[k]
+            issuer = book.issuer(dataset.tokens_meta[token].issuer)
+            usd = _cash(issuer, dataset, token, action, at)
             if usd is not None:
                 made.append((row, int(k), usd * float(quotes.multiplier[row, k])))
     made.sort()
@@ -166,9 +172,10 @@ def lay_dividends(dataset: Dataset, names: Instruments, time_ns: I64, quotes: Qu
     )
 
 
-def _cash(dataset: Dataset, token: str, action: dict[str, object], at: int) -> float | None:
+def _cash(
+    issuer: Issuer, dataset: Dataset, token: str, action: dict[str, object], at: int
+) -> float | None:
     """Net cash of a dividend per underlying unit; None where the multiplier carries it."""
-    issuer = load_issuer(dataset.tokens_meta[token].issuer)
     way = issuer.at("dividends", at).value
     if way == "multiplier":
         recorded = dataset.tokens.filter(pl.col("token") == token)["multiplier"]

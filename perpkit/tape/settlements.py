@@ -51,7 +51,10 @@ def lay_settlements(
     for m, coin in enumerate(coins):
         own = frame.filter(pl.col("coin") == coin)
         at = times_ns(own)
-        near = np.clip((at - time_ns[0]) // HOUR_NS, 0, len(time_ns) - 1)
+        # Outside the rows no interval is known to snap by, and nothing settles on a row.
+        within = (at >= time_ns[0]) & (at <= time_ns[-1] + LATEST_NS)
+        own, at = own.filter(pl.Series(within)), at[within]
+        near = (at - time_ns[0]) // HOUR_NS
         interval_ns = interval_hours[near, m].astype(np.int64) * HOUR_NS
         boundary, late = snap(at, interval_ns)
         _refuse_late(late, at, coin, file)

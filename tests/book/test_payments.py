@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
+import numpy as np
 import pytest
 
 from perpkit.arrays import Flow
@@ -50,6 +52,20 @@ def test_funding_is_paid_on_the_old_size_when_the_row_changes_it(lab):
         (3, pytest.approx(3.0)),
         (4, pytest.approx(3.0)),
     ]
+
+
+@pytest.mark.parametrize(("units", "usd"), [(10.0, -0.2), (-10.0, -0.1)])
+def test_a_swap_costs_long_and_short_what_is_theirs(lab, units, usd):
+    # 2 bp a night of 1,000 USD from a long and 1 bp from a short.
+    market = lab.market([100.0] * 4, rate=0.0002)
+    short = np.full_like(market.tape.funding, -0.0001)
+    market = replace(market, tape=market.tape._replace(short_funding=short))
+    run = lab.play(market, {0: [units]})
+    assert run.rows.funding_usd[:, 0].tolist() == [0.0, 0.0, pytest.approx(usd), pytest.approx(usd)]
+    frame = run.frames["funding"]
+    assert frame["payment_usd"].to_list() == pytest.approx([usd, usd])
+    assert frame["funding"].to_list() == [0.0002, 0.0002] if units > 0 else [-0.0001, -0.0001]
+    assert abs(run.unexplained).max() < 1e-12
 
 
 def test_funding_is_paid_at_the_oracle_of_its_row(lab):

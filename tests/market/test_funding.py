@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.arrays import TERM, Tape
+from perpkit.arrays import TERM, Tape, Tokens
+from perpkit.config import RunConfig
 from perpkit.layout import blank
-from perpkit.market.funding import clip, form_funding, mean_premium, settled_rate
+from perpkit.market.funding import mean_premium, settled_rate
+from perpkit.market.loop import form_market
+from perpkit.market.steps import clip
 from perpkit.rulebook import CoinTerms, TermChoice, resolve_terms
+from perpkit.tape import settings_of
 from perpkit.units import HOUR_NS
 
 # Hyperliquid documentation, trading/funding and HIP-3 deployer actions.
@@ -68,6 +74,43 @@ def test_every_core_settlement_since_2024(shared_data: Path) -> None:
     assert rows.height == 30_720
     rates, premiums = rows["funding"].to_list(), rows["premium"].to_list()
     assert misses(rates, premiums, [term(**CORE)] * rows.height) == 0
+
+
+@pytest.mark.shared
+def test_every_core_settlement_by_the_rulebook(shared_data: Path) -> None:
+    rows = pl.read_parquet(shared_data / "funding" / "funding_core.parquet").sort("coin", "time")
+    for (coin,), own in rows.group_by("coin", maintain_order=True):
+        # A stamp belongs to the hour it is late for.
+        hours = (own["time"].dt.epoch("ms") // 3_600_000).to_list()
+        terms = rulebook_terms(str(coin), "hyperliquid", hours)
+        assert misses(own["funding"].to_list(), own["premium"].to_list(), terms) == 0, coin
+
+
+# Until when (first stamp of the next), interval in hours, clamp per 8 hours: read off the rows.
+YEAR_2023 = [
+    (datetime(2023, 6, 8, 1, tzinfo=UTC), 8, 0.0003),
+    (datetime(2023, 6, 16, 21, tzinfo=UTC), 1, 0.0003),
+    (datetime(2023, 7, 15, 3, tzinfo=UTC), 1, 0.0),
+    (datetime(2024, 1, 1, tzinfo=UTC), 1, 0.0005),
+]
+
+
+@pytest.mark.shared
+def test_settlements_of_2023_followed_older_terms(shared_data: Path) -> None:
+    """They are not in the rulebook, whose core begins in 2024; the formula is the same."""
+    text = (shared_data / "api" / "fundingHistory_BTC_2023.json").read_text(encoding="utf-8")
+    rows = [row for one in json.loads(text)[1:] for row in one["response"]]
+    assert len(rows) == 1_038
+    odd = []
+    for row in rows:
+        at = datetime.fromtimestamp(row["time"] / 1000, UTC)
+        hours, clamp = next((n, c) for until, n, c in YEAR_2023 if at < until)
+        one = term(interval_hours=hours, clamp_8h=clamp)
+        error = settled_rate(float(row["premium"]), one) - float(row["fundingRate"])
+        # These have eight decimals.
+        if abs(error) > 5e-9 * (1.0 + hours / 8.0) + BINARY:
+            odd.append(f"{at:%m-%d %H}")
+    assert odd == ["07-16 01"]
 
 
 @pytest.mark.shared
@@ -225,19 +268,29 @@ def test_clip(value: float, low: float, high: float) -> None:
 # ------------------------------------------------------------------- rows
 
 
-def hours_of(premiums: list[float]) -> Tape:
-    tape = blank(Tape, T=len(premiums), M=1, K=0, U=1, N=0, X=0, Y=1)
+def hours_of(premiums: list[float], **sizes: int) -> Tape:
+    """A tape of recorded prices of 100 and these premiums, a settlement due each hour."""
+    tape = blank(Tape, T=len(premiums), M=1, K=0, U=1, N=0, X=0, Y=1, **sizes)
     tape.premium[:, 0] = premiums
     tape.funding[:] = np.nan
     tape.oracle_px[:] = 100.0
+    tape.mark_px[:] = 100.0
+    tape.due[:] = True
     return tape
 
 
+def play(tape: Tape, *eras: Any) -> None:
+    """Form the rates of one coin, uncompiled."""
+    terms = np.array(eras).reshape(-1, 1).view(np.recarray)
+    hours = len(tape.time_ns)
+    form_market(tape, terms, blank(Tokens, K=0), settings_of(RunConfig()), 0, hours)
+
+
 def test_mean_premium_is_over_the_interval_that_ends_here() -> None:
-    tape = hours_of([9.0, 1.0, 2.0, 3.0, 6.0])
-    assert mean_premium(4, 0, tape, 1) == 6.0
-    assert mean_premium(4, 0, tape, 4) == 3.0  # (1 + 2 + 3 + 6) / 4
-    assert mean_premium(1, 0, tape, 8) == 5.0  # the run starts within the interval: (9 + 1) / 2
+    premium = hours_of([9.0, 1.0, 2.0, 3.0, 6.0]).premium
+    assert mean_premium(4, 0, premium, 1) == 6.0
+    assert mean_premium(4, 0, premium, 4) == 3.0  # (1 + 2 + 3 + 6) / 4
+    assert mean_premium(1, 0, premium, 8) == 5.0  # the run starts within the interval: (9 + 1) / 2
 
 
 def test_rates_are_formed_only_where_told() -> None:
@@ -245,9 +298,7 @@ def test_rates_are_formed_only_where_told() -> None:
     tape.by_formula[:, 0] = [False, True, True]
     tape.funding[0, 0] = 0.5  # recorded: it stays, whatever the formula says
     tape.oracle_px[2, 0] = np.nan  # no price yet
-    terms = np.array([term(**CORE)]).view(np.recarray)
-    for t in range(3):
-        form_funding(t, tape, terms)
+    play(tape, term(**CORE))
     assert tape.funding[0, 0] == 0.5
     assert tape.funding[1, 0] == pytest.approx(0.0000625, abs=1e-18)
     assert np.isnan(tape.funding[2, 0])

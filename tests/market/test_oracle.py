@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from perpkit.config import RunConfig
 from perpkit.dataset import Dataset, read_dataset
 from perpkit.layout import blank
 from perpkit.market.loop import form_market
-from perpkit.market.oracle import book_mid, within_steps
+from perpkit.market.steps import within_steps
 from perpkit.shipped import shipped_folder
 from perpkit.tape import form, settings_of
 from perpkit.units import stamp
@@ -149,12 +148,14 @@ def test_mark_is_limited_from_the_hour_without_a_book() -> None:
 
 def test_mid_is_recorded_or_between_the_impact_prices() -> None:
     tape = blank(Tape, T=3, M=1, K=0, U=1, N=0, X=1, Y=0)
+    tape.external_px[:] = 9.0
     tape.mid_px[:, 0] = [10.0, NAN, NAN]
     tape.impact_bid_px[:, 0] = [8.0, 8.0, NAN]
     tape.impact_ask_px[:, 0] = [9.0, 9.0, 9.0]
-    assert book_mid(0, 0, tape) == 10.0
-    assert book_mid(1, 0, tape) == 8.5
-    assert math.isnan(book_mid(2, 0, tape))
+    terms: Any = np.zeros((1, 1), TERM).view(np.recarray)
+    terms["step_frac"], terms["updates_per_hour"] = 0.5, 1.0
+    form_market(tape, terms, blank(Tokens, K=0), settings_of(RunConfig()), 0, 3)
+    assert tape.mark_px[:, 0].tolist() == [10.0, 8.5, 9.0]  # in the last, without a mid, the oracle
 
 
 # ------------------------------------------------------------------- properties

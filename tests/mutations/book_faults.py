@@ -150,8 +150,8 @@ PAYMENTS = [
     Fault(
         "a missing rate is the last one known",
         "book/payments.py",
-        "        rate = tape.funding[t, m]\n",
-        "        rate = tape.funding[t, m]\n"
+        "        rate = rate_of(t, m, position, tape)\n",
+        "        rate = rate_of(t, m, position, tape)\n"
         "        if math.isnan(rate):\n"
         "            rate = tape.funding[t - 1, m]\n",
     ),

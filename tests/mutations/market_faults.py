@@ -12,20 +12,20 @@ FUNDING = [
     Fault(
         "the rate of eight hours is paid every hour",
         "market/funding.py",
-        "clip(rate_8h / 8.0 * term.interval_hours,",
-        "clip(rate_8h * term.interval_hours,",
+        "clip(rate_8h / 8.0 * hours,",
+        "clip(rate_8h * hours,",
     ),
     Fault(
         "an interval of eight hours settles the rate of one",
         "market/funding.py",
-        "clip(rate_8h / 8.0 * term.interval_hours,",
+        "clip(rate_8h / 8.0 * hours,",
         "clip(rate_8h / 8.0,",
     ),
     Fault(
         "the multiplier scales the premium and not the interest",
         "market/funding.py",
-        "term.funding_multiplier * (premium + pull)",
-        "term.funding_multiplier * premium + pull",
+        "rate_8h = multiplier * (premium + pull)",
+        "rate_8h = multiplier * premium + pull",
     ),
     Fault(
         "the multiplier is applied twice",
@@ -36,8 +36,8 @@ FUNDING = [
     Fault(
         "a negative rate has no cap",
         "market/funding.py",
-        "term.interval_hours, -term.cap_1h, term.cap_1h)",
-        "term.interval_hours, -math.inf, term.cap_1h)",
+        "* hours, -term.cap_1h, term.cap_1h)",
+        "* hours, -math.inf, term.cap_1h)",
     ),
     Fault(
         "the average premium takes in the hour before the interval",
@@ -53,49 +53,49 @@ FUNDING = [
     ),
     Fault(
         "the premium of the last hour stands for the interval",
-        "market/funding.py",
-        "settled_rate(mean_premium(t, m, tape, hours), terms[m])",
-        "settled_rate(tape.premium[t, m], terms[m])",
-        "tests/tape/test_settlements.py",
+        "market/loop.py",
+        "mean_premium(t, m, tape.premium, hours)",
+        "tape.premium[t, m]",
+        "tests/market/test_intervals.py",
     ),
 ]
 
 PRICES = [
     Fault(
         "so many steps down are added and not compounded",
-        "market/oracle.py",
+        "market/steps.py",
         "base_px * (1.0 - frac) ** updates",
         "base_px * (1.0 - frac * updates)",
     ),
     Fault(
         "an hour is one update of the oracle",
         "market/oracle.py",
-        "within_steps(external, base, term.step_frac, term.updates_per_hour)",
-        "within_steps(external, base, term.step_frac, 1.0)",
+        "within_steps(path.told_px, base, term.step_frac, term.updates_per_hour)",
+        "within_steps(path.told_px, base, term.step_frac, 1.0)",
     ),
     Fault(
         "the oracle steps from the mark where it should from itself",
         "market/oracle.py",
-        "base = last_mark if term.step_on_mark == 1.0 else",
-        "base = last_mark if term.step_on_mark == 0.0 else",
+        "base = path.mark_px if term.step_on_mark == 1.0 else",
+        "base = path.mark_px if term.step_on_mark == 0.0 else",
     ),
     Fault(
         "the mark steps from the oracle",
         "market/oracle.py",
-        "within_steps(mid, last_mark,",
-        "within_steps(mid, tape.oracle_px[t - 1, m],",
+        "within_steps(mid, path.mark_px,",
+        "within_steps(mid, path.oracle_px,",
     ),
     Fault(
         "without a book the mark jumps to the external price",
         "market/oracle.py",
-        "oracle if math.isnan(mid) else mark",
-        "external if math.isnan(mid) else mark",
+        "        mark = oracle\n",
+        "        mark = path.told_px\n",
     ),
     Fault(
         "the mid is the impact bid",
         "market/oracle.py",
-        "mid = 0.5 * (tape.impact_bid_px[t, m] + tape.impact_ask_px[t, m])",
-        "mid = tape.impact_bid_px[t, m]",
+        "path.mid_px = 0.5 * (path.bid_px + path.ask_px)",
+        "path.mid_px = path.bid_px",
     ),
     Fault(
         "the premium is over the mark",
@@ -129,9 +129,10 @@ PRICES = [
     ),
     Fault(
         "a formed premium replaces the recorded one",
-        "market/premium.py",
+        "market/loop.py",
         "if math.isnan(tape.premium[t, m]):",
-        "if formed or math.isnan(tape.premium[t, m]):",
+        "if m < priced or math.isnan(tape.premium[t, m]):",
+        "tests/market/test_premium.py",
     ),
 ]
 
@@ -139,8 +140,8 @@ QUOTES = [
     Fault(
         "a quote moves only when both its sides do",
         "market/quotes.py",
-        "tape.bid_px[row, k] != before_bid or tape",
-        "tape.bid_px[row, k] != before_bid and tape",
+        "bid_px[row, k] != before_bid or ask",
+        "bid_px[row, k] != before_bid and ask",
     ),
     Fault(
         "a frozen quote lives an hour longer",
@@ -151,32 +152,32 @@ QUOTES = [
     Fault(
         "a live quote may be twice as wide",
         "market/quotes.py",
-        "settings.max_quote_spread_frac * 0.5 * (ask + bid)",
-        "settings.max_quote_spread_frac * (ask + bid)",
+        "frac * 0.5 * (ask_px + bid_px)",
+        "frac * (ask_px + bid_px)",
     ),
     Fault(
         "a quote is live while the issuer's session is closed",
         "market/quotes.py",
-        "tape.token_stale[t, k] or not tape.quoted[t, k] or",
-        "tape.token_stale[t, k] or",
+        "live = tape.quoted[t, k] and not tape.token_stale[t, k]",
+        "live = not tape.token_stale[t, k]",
     ),
     Fault(
         "the mid of a frozen quote is the fair price",
         "market/quotes.py",
-        "        if live:\n",
-        "        if live or tape.quoted[t, k]:\n",
+        "if not live and t > 0",
+        "if not tape.quoted[t, k] and t > 0",
     ),
     Fault(
         "a carried fair price moves against the oracle",
         "market/quotes.py",
-        "tape.oracle_px[t, perp] / tape.oracle_px[t - 1, perp]",
-        "tape.oracle_px[t - 1, perp] / tape.oracle_px[t, perp]",
+        "fair_px * float(oracle_px / before_px)",
+        "fair_px * float(before_px / oracle_px)",
     ),
     Fault(
         "a multiplier that grew makes a carried fair price smaller",
         "market/quotes.py",
-        "last *= float(shares / before)",
-        "last *= float(before / shares)",
+        "fair_px * float(shares / before)",
+        "fair_px * float(before / shares)",
         "tests/twin/test_twin_market.py",
     ),
 ]
@@ -258,22 +259,22 @@ LAYING = [
     Fault(
         "the high forgets the mark of the hour before",
         "tape/build.py",
-        "np.fmax(np.fmax(before, tape.mark_px), prices.mark_high_px)",
-        "np.fmax(tape.mark_px, prices.mark_high_px)",
+        "np.fmax(np.fmax(before, tape.mark_px), high)",
+        "np.fmax(tape.mark_px, high)",
         "tests/book/test_hour.py",
     ),
     Fault(
         "the low forgets what was recorded",
         "tape/build.py",
-        "np.fmin(np.fmin(before, tape.mark_px), prices.mark_low_px)",
-        "np.fmin(before, tape.mark_px)",
+        "low = np.where(np.isnan(prices.mark_low_px), tape.low_px, prices.mark_low_px)",
+        "low = tape.low_px.copy()",
         "tests/tape/test_form.py",
     ),
     Fault(
         "an hour without a recorded high has none",
         "tape/build.py",
-        "np.fmax(np.fmax(before, tape.mark_px), prices.mark_high_px)",
-        "np.maximum(np.fmax(before, tape.mark_px), prices.mark_high_px)",
+        "np.fmax(np.fmax(before, tape.mark_px), high)",
+        "np.maximum(np.fmax(before, tape.mark_px), high)",
         "tests/book/test_hour.py",
     ),
     Fault(

@@ -12,10 +12,9 @@ import pytest
 from perpkit.config import RunConfig
 from perpkit.dataset import read_dataset
 from perpkit.errors import DataError, RequestError
-from perpkit.rulebook.reader import Issuer, read_issuer
+from perpkit.rulebook import Rulebook
+from perpkit.rulebook.reader import read_issuer
 from perpkit.tape import Instruments, Market, form
-from perpkit.tape import build as build_module
-from perpkit.tape import quotes as quotes_module
 from perpkit.tape.instruments import choose
 
 START = datetime(2026, 8, 12, 5, tzinfo=UTC)
@@ -254,11 +253,7 @@ def issue(
     path.write_text(ISSUER.format(session=session, fee=fee) + more, encoding="utf-8")
     made = read_issuer(path)
 
-    def load(_: str) -> Issuer:
-        return made
-
-    monkeypatch.setattr(quotes_module, "load_issuer", load)
-    monkeypatch.setattr(build_module, "load_issuer", load)
+    monkeypatch.setattr(Rulebook, "issuer", lambda *_: made)
 
 
 def test_unknown_session_is_refused_until_told(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,21 @@ def test_two_settlements_on_one_boundary_are_refused() -> None:
     )
 
 
+def test_no_interval_is_known_for_settlements_before_or_after_the_run() -> None:
+    # Rows 05 .. 16. The record begins with 4 hours, 00 and 04, and goes on with 8; after the rows
+    # it is of 4 hours again. The one of 08 comes late, that of 16 too.
+    late = timedelta(minutes=9)
+    hours = [-1, 3, 11, 15, 19]
+    stamps = [START + timedelta(hours=h) + (late if h in (3, 11) else timedelta(0)) for h in hours]
+    made = laid(recorded(stamps), hours=12, interval=8.0)
+    told = [np.nan] * 3 + [0.0002] + [np.nan] * 7 + [0.0003]
+    np.testing.assert_allclose(made, told, rtol=1e-15)
+    # What is due on the first row stays, to the millisecond and late.
+    for after in (timedelta(0), late):
+        made = laid(recorded([START - timedelta(hours=1), START + after]), hours=2)
+        np.testing.assert_allclose(made, [0.0002, np.nan], rtol=1e-15)
+
+
 def test_settlements_before_and_after_the_run_are_left_out() -> None:
     made = laid(recorded([START + timedelta(hours=h) for h in (-1, 0, 5, 6)]))
     np.testing.assert_allclose(made, [0.0002] + [np.nan] * 4 + [0.0003], rtol=1e-15)

@@ -69,14 +69,45 @@ def settings_of(told):
     )
 
 
+# Words of the twin's terms as the records hold them. A session that turns has a column of its own
+# for each perp.
+WORDS = {
+    "oracle_closed": {"external": 0, "ewma": 1, "frozen": 2, "blend": 3, "own_mark": 4},
+    "median_mark": {"book_mid": 0, "median": 1},
+    "bound_always": {"closed": 0, "always": 1},
+    "funding_formula": {"premium": 0, "ventuals": 1, "cfd_swap": 2},
+}
+SESSIONS = {"always": 0, "never": 5}
+WORD_OF = {"median_mark": "mark_rule", "bound_always": "bound_when"}
+# Without these a venue is a plain one.
+PLAIN = dict.fromkeys(
+    (
+        *("external_session", "oracle_closed", "oracle_tau_hours", "ewma_cap_frac"),
+        *("blend_tau_hours", "median_mark", "mark_ema_seconds", "mark_step_frac", "bound_frac"),
+        *("bound_threshold_frac", "bound_resets", "bound_always"),
+        *("funding_formula", "funding_gap_frac", "swap_long_1d", "swap_short_1d"),
+    ),
+    0.0,
+)
+
+
 def terms_of(terms):
     """(E, M) records of a list of eras."""
     made = np.zeros((len(terms), len(terms[0])), TERM).view(np.recarray)
     for e, era in enumerate(terms):
         for m, told in enumerate(era):
             for name in TERM.names:
-                made[name][e, m] = number(told.get(name, 1.0))
+                made[name][e, m] = term_of(told, name, m)
     return made
+
+
+def term_of(told, name, m):
+    if name == "external_session" and "session" in told:
+        return SESSIONS.get(told["session"], 1 + m)
+    word = told.get(WORD_OF.get(name, name))
+    if name in WORDS and isinstance(word, str):
+        return WORDS[name][word]
+    return number(told.get(name, PLAIN.get(name, 1.0)))
 
 
 def tape_of(world):
@@ -287,9 +318,10 @@ def form(scene, *, fast):
     """Form the market of a scene (see ``test_twin_market``) with the package's loop."""
     hours, perps, tokens = scene["hours"], scene["perps"], scene["tokens"]
     formed = scene["external"]
-    sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": 0}
+    sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": 0, "S": 6}
     has_formula = any(any(perp["by_formula"]) for perp in perps)
-    tape = blank(Tape, X=len(perps) if formed else 0, Y=len(perps) if has_formula else 0, **sizes)
+    rated = len(perps) if has_formula else 0
+    tape = blank(Tape, X=len(perps) if formed else 0, Y=rated, Z=rated, **sizes)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = scene["era"]
     for field, name in (
@@ -304,9 +336,13 @@ def form(scene, *, fast):
         getattr(tape, field)[:] = columns(perps, name, hours)
     if formed:
         tape.external_px[:] = columns(perps, "external", hours)
+        tape.opened[:, 1 : 1 + len(perps)] = flags(perps, "opened", hours)
+        for field, name in (("first_frac", "first"), ("second_frac", "second")):
+            getattr(tape, field)[:, 1 : 1 + len(perps)] = columns(perps, name, hours)
     if has_formula:
         tape.by_formula[:] = flags(perps, "by_formula", hours)
-    tape.due[:] = True
+    tape.due[:] = flags(perps, "due", hours)
+    tape.short_funding[:] = tape.funding[:, :rated]
     for field, name in (
         ("bid_px", "bid"),
         ("ask_px", "ask"),

@@ -34,7 +34,15 @@ def compare(scene, tape):
             assert not needed or same(premium, told["premium"][t], 1.0), words
             words = f"rate of {m} at {t}: market {rate!r}, twin {told['funding'][t]!r}"
             assert same(rate, told["funding"][t], 1.0), words
+            if tape.short_funding.size:
+                short = tape.short_funding[t, m]
+                words = f"short's rate of {m} at {t}: market {short!r}, twin {told['short'][t]!r}"
+                assert same(short, told["short"][t], 1.0), words
             assert tape.bound[t, m] == told["bound"][t], f"bound of {m} at {t}"
+            for name, column in (("high", tape.high_px), ("low", tape.low_px)):
+                extreme = told[name][t]
+                words = f"{name} of {m} at {t}: market {column[t, m]!r}, twin {extreme!r}"
+                assert extreme is None or same(column[t, m], extreme, extreme), words
     for k, token in enumerate(scene["tokens"]):
         oracle = None if token["perp"] is None else formed[token["perp"]]["oracle"]
         live, fair = twin_market.form_token(token, oracle, scene["settings"])
@@ -54,4 +62,19 @@ def test_uncompiled(scene):
 @settings(max_examples=900, **SLOW)
 @given(scenes(most_hours=60))
 def test_compiled(scene):
+    compare(scene, adapter.form(scene, fast=True))
+
+
+MANY = {"external": True, "solved": True}
+
+
+@settings(max_examples=3, **SLOW)
+@given(scenes(most_hours=6, updates=1200, told=MANY))
+def test_1200_updates_uncompiled(scene):
+    compare(scene, adapter.form(scene, fast=False))
+
+
+@settings(max_examples=60, **SLOW)
+@given(scenes(most_hours=9, updates=1200, told=MANY))
+def test_1200_updates_compiled(scene):
     compare(scene, adapter.form(scene, fast=True))

@@ -4,6 +4,10 @@ Prices are lists with one entry an hour, ``None`` where absent; ``terms[t]`` is 
 force at hour ``t``.
 """
 
+import math
+
+import twin_path
+
 
 def form_perp(perp, terms):
     """Oracle, mark, premium, bound flags and rates of a perp.
@@ -16,13 +20,22 @@ def form_perp(perp, terms):
         "mark": list(perp["mark"]),
         "premium": list(perp["premium"]),
         "funding": list(perp["funding"]),
+        "short": list(perp["funding"]),
         "bound": [False] * hours,
+        "high": [None] * hours,
+        "low": [None] * hours,
     }
+    state = twin_path.new_state()
     for t in range(hours):
         before = {"oracle": None, "mark": None}
         if t > 0:
             before = {"oracle": made["oracle"][t - 1], "mark": made["mark"][t - 1]}
-        if perp["external"] is not None and perp["external"][t] is not None:
+        if perp["external"] is not None and is_solved(terms[t]):
+            if not follow(perp, t, before, state, terms, made):
+                continue
+            path = marks = ()
+        elif perp["external"] is not None and perp["external"][t] is not None:
+            twin_path.plain_hour(perp["external"][t], state)
             path = oracle_path(perp["external"][t], before, terms[t])
             made["oracle"][t] = path[-1]
             made["bound"][t] = path[-1] != perp["external"][t]
@@ -37,8 +50,34 @@ def form_perp(perp, terms):
             parts = [premium_of(perp, t, oracle, mark, terms[t]) for oracle, mark in pairs]
             made["premium"][t] = sum(parts) / len(parts)
         if perp["by_formula"][t]:
-            made["funding"][t] = rate_of(made["premium"][t], terms[t])
+            hours = hours_since(perp, t, terms[t])
+            made["funding"][t], made["short"][t] = rates_of(made, t, hours, terms[t])
     return made
+
+
+def is_solved(terms):
+    """Whether the terms ask for more than the plain step limits."""
+    return (
+        (terms["oracle_closed"] != "external" and terms["session"] != "always")
+        or terms["mark_rule"] == "median"
+        or terms["bound_frac"] is not None
+    )
+
+
+def follow(perp, t, before, state, terms, made):
+    """Prices of an hour of updates; False before the coin has any."""
+    priced = perp["external"][t] is not None
+    if terms[t]["session"] == "never":
+        priced = book_mid(perp, t) is not None
+    if before["oracle"] is None and not priced:
+        return False
+    oracles, marks, premiums = twin_path.hour(perp, t, before, state, terms[t])
+    made["oracle"][t], made["mark"][t] = oracles[-1], marks[-1]
+    made["high"][t], made["low"][t] = max(marks), min(marks)
+    made["bound"][t] = state["open"] and oracles[-1] != perp["external"][t]
+    if made["premium"][t] is None:
+        made["premium"][t] = math.fsum(premiums) / len(premiums)
+    return True
 
 
 def within(px, base, step, updates):
@@ -83,10 +122,25 @@ def premium_of(perp, t, oracle, mark, terms):
     return (max(bid - oracle, 0.0) - max(oracle - ask, 0.0)) / oracle
 
 
-def rate_of(premium, terms):
-    """Rate settled for an hour, from the premium in 8-hour units."""
+def hours_since(perp, t, terms):
+    """Hours from the last settlement, or an interval where there was none within a day."""
+    before = [row for row in range(max(t - 24, 0), t) if perp["due"][row]]
+    return t - before[-1] if before else int(terms["interval_hours"])
+
+
+def rates_of(made, t, hours, terms):
+    """What a long pays and what a short receives, for the hours that a settlement covers."""
+    if terms["funding_formula"] == "cfd_swap":
+        return terms["swap_long_1d"] * hours / 24.0, -terms["swap_short_1d"] * hours / 24.0
+    known = [p for p in made["premium"][max(t - hours + 1, 0) : t + 1] if p is not None]
+    premium = sum(known) / len(known)
+    multiplier = terms["funding_multiplier"]
+    if terms["funding_formula"] == "ventuals":
+        gap = abs(made["mark"][t] / made["oracle"][t] - 1.0) / terms["funding_gap_frac"]
+        multiplier *= 400.0 ** min(gap**6, 100.0)  # the cap is reached long before
     pull = clip(terms["interest_8h"] - premium, terms["clamp_8h"])
-    return clip(terms["funding_multiplier"] * (premium + pull) / 8.0, terms["cap_1h"])
+    rate = clip(multiplier * (premium + pull) / 8.0 * hours, terms["cap_1h"])
+    return rate, rate
 
 
 def clip(number, bound):
