@@ -10,6 +10,10 @@ import typer
 from typer.exceptions import TyperException
 
 from perpkit.cli.backtest import backtest
+from perpkit.cli.data import data
+from perpkit.cli.infer import infer
+from perpkit.cli.markets import markets
+from perpkit.cli.rules import rules
 from perpkit.cli.version import show_version
 from perpkit.errors import PerpkitError
 
@@ -24,7 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+rules.command("infer")(infer)
 app.command()(backtest)
+app.add_typer(data, name="data")
+app.add_typer(rules, name="rules")
+app.add_typer(markets, name="markets")
 app.callback()(show_version)
 
 

@@ -18,10 +18,19 @@ def backtest(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A strategy parameter or a run setting."),
     ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Own rulebook: a TOML file, or a folder of them.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last hour, UTC.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Result folder; default runs/STRATEGY-DATASET.")
+    ] = None,
+    funding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="recorded|formula|both", help="Where rates come from; both compares the two."
+        ),
     ] = None,
     capital: Annotated[float | None, typer.Option(help="USD at the start.")] = None,
     as_json: Annotated[
@@ -47,7 +56,14 @@ def backtest(
         settings or [],
         [p.name for p in loaded.parameters],
     )
-    options: dict[str, Any] = {"data": data, "start": start, "end": end, "capital": capital}
+    options: dict[str, Any] = {
+        "data": data,
+        "rulebook": rules,
+        "start": start,
+        "end": end,
+        "funding": funding,
+        "capital": capital,
+    }
     made.update({name: value for name, value in options.items() if value is not None})
     checked = check_config(made, "the run" if config is None else str(config))
     dataset = checked.data or demo()

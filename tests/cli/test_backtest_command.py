@@ -228,7 +228,7 @@ def test_help_names_every_option(command: Command, work: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     for option in (
         "--data", "--config", "--set", "--from", "--to", "--out", "--capital", "--json",
-        "--pure-python", "--debug", "the shipped demo", "runs/STRATEGY-DATASET",
+        "--pure-python", "--debug", "--rules", "the shipped demo", "runs/STRATEGY-DATASET",
     ):  # fmt: skip
         assert option in ran.out, option
 
@@ -243,5 +243,5 @@ def test_every_setting_of_a_run_is_in_the_manifest(reference: Path) -> None:
     from perpkit.config import RunConfig
 
     kept = config_of(reference)
-    assert set(kept) == set(RunConfig.model_fields) - {"data", "params"}
+    assert set(kept) == set(RunConfig.model_fields) - {"data", "params", "rulebook"}
     assert kept["capital"] == 100_000.0
