@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from perpkit.arrays import Closed, Session
 from perpkit.config import ASSUMED, RunConfig
-from perpkit.rulebook import load_issuer
-from perpkit.tape import Market
+from perpkit.rulebook import OwnFile, open_rulebook
+from perpkit.tape import Market, has_swaps, sessions_unknown, sessions_used
 from perpkit.units import HOUR_NS, stamp, to_ns
 
 NAKED_FRAC = 0.05  # of capital: beyond what lots, drift and a band of rebalancing leave
@@ -36,10 +37,27 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
         for term in market.resolved.used
         if term.needed and term.confidence == "assumed"
     ]
-    return (*made.values(), *_issuers(market), *terms)
+    own = [
+        Assumption(
+            f"rulebook {file.name}", file.file, f"own file, laid over the {file.kind}'s terms"
+        )
+        for file in own_files(market, config)
+    ]
+    return (*made.values(), *_issuers(market, config), *own, *terms)
 
 
-_NO_ASSUMPTIONS = frozenset({"data", "start", "end", "capital", "params", "terms", "chunk_rows"})
+def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
+    """The user's own rulebook files that speak of the run's venues and issuers."""
+    perps, tokens = market.dataset.perps_meta, market.dataset.tokens_meta
+    return open_rulebook(config.rulebook).own_files(
+        [perps[c].venue for c in market.names.coins],
+        [tokens[t].issuer for t in market.names.tokens],
+    )
+
+
+_NO_ASSUMPTIONS = frozenset(
+    {"data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"}
+)
 
 
 def _standing(market: Market, config: RunConfig) -> list[Assumption]:
@@ -69,17 +87,62 @@ def _standing(market: Market, config: RunConfig) -> list[Assumption]:
         Assumption("margin", "cross", "all coins of a venue, also those it margins in isolation"),
         Assumption("liq_fill", config.liq_fill, f"the whole account is closed {price}"),
         Assumption("topup_at_ratio", topup, moves),
-        Assumption("clock", "US equities", "24/5 and cash hours without holidays, everywhere"),
+        _clock(market),
+        *_price_path(market),
     ]
 
 
-def _issuers(market: Market) -> list[Assumption]:
+def _clock(market: Market) -> Assumption:
+    """What phases rest on; a coin priced at all hours or at none has a word of its own."""
+    names, resolved = market.names, market.resolved
+    used = sessions_used(names, resolved, market.tape.time_ns)
+    told, session = [], market.terms["external_session"]
+    if (session == Session.ALWAYS).all():
+        told.append("phases alone; external prices hold at all hours")
+    elif used != ("none",):
+        told.append("phases and hours to the next open, early closes end pricing at 13:00")
+    if "none" in used:
+        told.append("none: never an external price, closed at all hours")
+    unnamed = sessions_unknown(names, resolved)
+    if unnamed:
+        told.append(f"taken for {', '.join(unnamed)}, whose session is unknown")
+    return Assumption("clock", ", ".join(used), "; ".join(told))
+
+
+def _price_path(market: Market) -> list[Assumption]:
+    """What the prices within an hour rest on, where more than a step limit forms them."""
+    terms = market.terms
+    if not market.tape.external_px.shape[1]:
+        return []
+    closed = set(np.unique(terms["oracle_closed"]).tolist())
+    solved = closed - {Closed.EXTERNAL} or (terms["median_mark"] == 1.0).any()
+    made = []
+    if solved or (terms["bound_frac"] > 0.0).any():
+        held = (
+            "a row's external price and book stand for its hour, also the closed one before a "
+            "reopening; the mid for the last trade too"
+        )
+        made.append(Assumption("price path", "every update of the hour", held))
+    if Closed.BLEND in closed:
+        start = "where the average of the book starts is not published"
+        made.append(Assumption("blend", "from the last external price", start))
+    if Closed.OWN_MARK in closed:
+        first = "without an external price; the venue sets one of its own"
+        made.append(Assumption("first oracle", "the book's mid", first))
+    if has_swaps(terms):
+        night = "the hour of the night is not published, nor nights that count threefold"
+        made.append(Assumption("swap", "settles at 00:00 UTC", night))
+    return made
+
+
+def _issuers(market: Market, config: RunConfig) -> list[Assumption]:
     """What is assumed of each issuer, one line each."""
     first_ns = int(market.tape.time_ns[0])
     issuers = dict.fromkeys(market.dataset.tokens_meta[t].issuer for t in market.names.tokens)
+    book = open_rulebook(config.rulebook)
     made = []
     for name in issuers:
-        values = {k: load_issuer(name).at(k, first_ns) for k in ("quote_session", "trade_fee_frac")}
+        values = {k: book.issuer(name).at(k, first_ns) for k in ("quote_session", "trade_fee_frac")}
         own = {k: v for k, v in values.items() if v.confidence == "assumed" and v.known}
         if own:
             told = ", ".join(f"{k} {_text(v.value)}" for k, v in own.items())
@@ -106,14 +169,20 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
             f"{facts['hours_without_book']} coin-hours have no book: the mark is the oracle, the "
             "premium 0, and fills are done around that mark"
         )
+    if facts["oracle_hours_mid_for_impact"]:
+        made.append(
+            f"{facts['oracle_hours_mid_for_impact']} coin-hours without an external price have no "
+            "impact prices: the mid stands for both in the internal oracle"
+        )
     if facts["stale_perp_hours"]:
         made.append(
             f"{facts['stale_perp_hours']} coin-hours carry an older price: no fills, funding paid"
         )
-    extremes, cells = int(facts["hours_with_extremes"] or 0), market.tape.mark_px.size
-    if extremes < cells - int(facts["stale_perp_hours"] or 0):
+    known = market.extremes | market.solved if market.solved.size else market.extremes
+    if int(known.sum()) < market.tape.mark_px.size - int(facts["stale_perp_hours"] or 0):
+        neither = "neither recorded nor formed" if market.solved.any() else "not recorded"
         made.append(
-            "highs and lows of the mark are not recorded in every hour; there the margin test sees "
+            f"highs and lows of the mark are {neither} in every hour; there the margin test sees "
             "the hourly marks alone and may miss a liquidation"
         )
     if market.dataset.shocks.height:

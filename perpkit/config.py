@@ -65,10 +65,11 @@ class RunConfig(BaseModel):
     max_quote_spread_frac: Frac = Field(0.005, description="widest spread of a live quote")
     max_frozen_hours: int = Field(2, ge=1, le=168, description="longest a live quote stands still")
     max_stale_hours: int = Field(3, ge=0, le=168, description="longest a price is carried")
-    funding: Literal["recorded", "formula"] | None = Field(
+    funding: Literal["recorded", "formula", "both"] | None = Field(
         None,
         description="`recorded`: a missing rate is an error; `formula`: fills in what is not "
-        "recorded; none: recorded, but formula for external prices without a record",
+        "recorded; `both`: as recorded, and says what the formula makes of it; none: recorded, but "
+        "formula for external prices without a record",
     )
     margin_paths: Literal["own_worst"] = Field(
         "own_worst", description="cross accounts are tested with every leg at its own extreme"
@@ -87,6 +88,9 @@ class RunConfig(BaseModel):
     transfer_cost_usd: float = Field(1.0, ge=0.0, description="cost of a transfer")
     risk_free_apr: float = Field(0.0375, description="rate of the excess returns, simple")
     terms: dict[str, Any] = Field({}, description="rulebook terms that this run overrides")
+    rulebook: Path | None = Field(
+        None, description="TOML file, or a folder of them, laid over the rulebook"
+    )
     params: dict[str, Any] = Field({}, description="parameters of the strategy")
     chunk_rows: int = Field(32_768, ge=1, description="hours played between two progress reports")
 

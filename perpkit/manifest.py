@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from perpkit.assumptions import Assumption
+from perpkit.assumptions import Assumption, own_files
 from perpkit.config import RunConfig
 from perpkit.rule import digest, rule_sources
+from perpkit.rulebook import digest as rulebook_digest
 from perpkit.strategy.load import Strategy
 from perpkit.tape import Market
 from perpkit.units import stamp
 
 SCHEMA = 1
-_RULEBOOK = Path(__file__).parent / "rulebook"
 
 
 def manifest(
@@ -34,6 +32,7 @@ def manifest(
     """
     assumed, warned, timings = told
     dataset, names = market.dataset, market.names
+    own = own_files(market, config)
     return {
         "schema": SCHEMA,
         "versions": {
@@ -47,7 +46,7 @@ def manifest(
             "digest": strategy.digest,
             "params": dict(values),
         },
-        "config": config.model_dump(mode="json", exclude={"data", "params"}),
+        "config": config.model_dump(mode="json", exclude={"data", "params", "rulebook"}),
         "dataset": {
             "name": dataset.name,
             "folder": dataset.folder.name,
@@ -57,7 +56,8 @@ def manifest(
             "digest": dataset.digest,
         },
         "rules_digest": digest(rule_sources()),
-        "rulebook_digest": _digest(sorted(_RULEBOOK.glob("*/*.toml"))),
+        "rulebook_digest": rulebook_digest(own),
+        "rulebook_own": [file._asdict() for file in own],
         "span": [stamp(int(market.tape.time_ns[0])), stamp(int(market.tape.time_ns[-1]))],
         "instruments": {
             "coins": list(names.coins),
@@ -72,13 +72,6 @@ def manifest(
         "warnings": list(warned),
         "timings_s": {name: round(seconds, 4) for name, seconds in timings.items()},
     }
-
-
-def _digest(files: Iterable[Path]) -> str:
-    seen = hashlib.sha256()
-    for file in files:
-        seen.update(file.read_bytes())
-    return seen.hexdigest()[:16]
 
 
 def _plain(term: dict[str, Any]) -> dict[str, Any]:

@@ -21,14 +21,16 @@ from perpkit.export import SCHEMA, Files, save
 from perpkit.ledger import CAUSES
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
+from perpkit.market.funding import LONGEST_HOURS
 from perpkit.metrics import METRICS, Context, summarise
+from perpkit.metrics.formula import FundingCheck, check_funding
 from perpkit.play import Progress, play
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
-from perpkit.tape import Market, complete, cut_before, lay
-from perpkit.units import to_ns
+from perpkit.tape import Market, complete, cut_before, lay, settles_over_hours
+from perpkit.units import HOUR_NS, to_ns
 
 IDENTITY = 1e-9  # of equity, or of the capital where that is more
 
@@ -46,6 +48,7 @@ class Result:
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...]
     manifest: dict[str, Any]
+    funding_checks: tuple[FundingCheck, ...] = ()  # with funding = "both": one a coin
 
     def save(self, out: Path | str) -> Path:
         """Write the result folder; it appears whole or not at all.
@@ -59,7 +62,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Content of ``summary.json``: every metric with its unit, and what the market said."""
-        return {
+        made = {
             "schema": SCHEMA,
             "strategy": self.strategy,
             "metrics": {
@@ -69,6 +72,9 @@ class Result:
             "market": self.facts,
             "warnings": list(self.warnings),
         }
+        if self.funding_checks:
+            made["funding_against_formula"] = [check._asdict() for check in self.funding_checks]
+        return made
 
 
 def demo() -> Path:
@@ -92,8 +98,8 @@ def check_names(strategy: Strategy) -> None:
             )
 
 
-def open_dataset(config: RunConfig) -> Dataset:
-    """The dataset of a run, cut to its span."""
+def open_dataset(config: RunConfig, lead_hours: int = 0) -> Dataset:
+    """The dataset of a run, cut to its span; where asked with some hours before it."""
     start = None if config.start is None else to_ns(config.start)
     end = None if config.end is None else to_ns(config.end)
     if start is not None and end is not None and start >= end:
@@ -101,6 +107,8 @@ def open_dataset(config: RunConfig) -> Dataset:
     folder = config.data or demo()
     if prices_of(folder) == "external":
         start = None  # formed from the first hour on, then cut: the market depends on no --from
+    if start is not None:
+        start -= lead_hours * HOUR_NS
     return read_dataset(folder, start, end)
 
 
@@ -169,6 +177,9 @@ def run(
     with timed("reading data"):
         end = None if config.end is None else to_ns(config.end)
         laid = lay(open_dataset(config), config, end_ns=end)
+        if config.start is not None and settles_over_hours(laid.market, config):
+            # The first settlement is of hours before --from; a whole interval is within these.
+            laid = lay(open_dataset(config, LONGEST_HOURS), config, end_ns=end)
     if not pure_python:  # after all that can be refused without it
         with timed(engine_stage(strategy)):
             prepare(strategy)
@@ -192,6 +203,7 @@ def run(
         assumed,
         told,
         manifest(strategy, values, config, market, (assumed, told, timings)),
+        check_funding(market, frames["funding"]),
     )
 
 

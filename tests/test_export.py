@@ -147,8 +147,8 @@ def test_manifest_says_what_it_was_made_of(result: Result, tmp_path: Path) -> No
     told = loads(tmp_path / "r" / "manifest.json")
     assert set(told) == {
         "schema", "versions", "strategy", "config", "dataset", "rules_digest", "rulebook_digest",
-        "span", "instruments", "funding", "seed", "terms", "facts", "assumptions", "warnings",
-        "timings_s",
+        "rulebook_own", "span", "instruments", "funding", "seed", "terms", "facts", "assumptions",
+        "warnings", "timings_s",
     }  # fmt: skip
     assert told["schema"] == 1
     assert set(told["versions"]) == {"python", "perpkit", "numba", "numpy", "polars"}
@@ -160,6 +160,7 @@ def test_manifest_says_what_it_was_made_of(result: Result, tmp_path: Path) -> No
     digests = (strategy, told["dataset"])
     assert all(len(d["digest"]) >= 16 for d in digests)
     assert all(len(told[d]) == 16 for d in ("rules_digest", "rulebook_digest"))
+    assert told["rulebook_own"] == []
     assert told["span"] == ["2025-09-01 00:00Z", "2025-09-08 00:00Z"]
     assert told["instruments"]["accounts"][0] == "wallet"
     assert {t["confidence"] for t in told["terms"]} >= {"verified", "assumed"}

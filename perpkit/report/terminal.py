@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console
@@ -55,6 +56,10 @@ def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
     yield Text("Where it came from", style="bold")
     yield from _attribution(result, min(_BAR, (width - _BEFORE_BAR) // 2))
     yield Text()
+    if result.funding_checks:
+        yield Text("Recorded funding against the formula", style="bold")
+        yield from _funding_checks(result)
+        yield Text()
     if result.warnings:
         yield Text("Warnings", style="bold")
         for warning in result.warnings:
@@ -119,27 +124,32 @@ def _headline(result: Result, width: int) -> Iterator[Text]:
     spent = sum(float(found[f"{cause}_usd"] or 0.0) for cause in _COSTS)
     bound = int(result.facts["oracle_hours_bound"] or 0)
     free = percent(result.manifest["config"]["risk_free_apr"])
-    left = (
+    left = [
         ("Final equity", plain(found["final_equity_usd"]), "USD"),
         ("Total return", percent(found["total_return_frac"]), ""),
         ("Max drawdown", percent(found["max_drawdown_frac"]), ""),
         ("Worst margin ratio", plain(found["worst_margin_ratio"]), "1 is liquidation"),
         ("Costs", plain(spent), _share(found["cost_drag_frac"])),
         ("Oracle held back", f"{bound:,}", "coin-hours"),
-    )
-    right = (
+    ]
+    right = [
         ("Net APR on all capital", percent(found["net_apr"]), ""),
         (f"Over {free} risk-free", percent(found["excess_apr"]), ""),
         ("Funding APR on notional", percent(found["funding_yield_apr"]), ""),
         ("Time in market", percent(found["time_in_market_frac"]), ""),
         ("Turnover a year", plain(found["turnover"]), "x equity"),
         ("Largest oracle lag", percent(result.facts["oracle_largest_lag_frac"]), ""),
-    )
+    ]
+    inside, rates = result.facts["oracle_hours_internal"], result.facts["rates_by_formula"]
+    if inside:
+        left.append(("Priced by own book", f"{inside:,}", "coin-hours"))
+    if rates:
+        right.append(("Funding by formula", f"{rates:,}", "rates"))
     if width < _TWO_COLUMNS:
         for cell in left + right:
             yield _cells((*cell, 23, 12, 0))
         return
-    for ours, theirs in zip(left, right, strict=True):
+    for ours, theirs in zip_longest(left, right, fillvalue=("", "", "")):
         yield _cells((*ours, 19, 12, 22), (*theirs, 23, 10, 0))
 
 
@@ -180,6 +190,17 @@ def _attribution(result: Result, longest: int) -> Iterator[Text]:
 
 def _money(name: str, usd: float, capital: float) -> str:
     return f"  {name:<18}{usd:>14,.2f}{usd / capital:>10.2%}"
+
+
+def _funding_checks(result: Result) -> Iterator[Text]:
+    """One line a coin: how many rates are the formula's, and what its rates would have changed."""
+    yield Text(f"  {'coin':<14}{'settled':>9}{'exact':>9}{'worst error':>13}{'USD':>12}", "dim")
+    for check in result.funding_checks:
+        worst = "n/a" if check.worst_error is None else f"{check.worst_error:.1e}"
+        yield Text(
+            f"  {check.coin:<14}{check.settlements:>9,}{percent(check.exact_frac):>9}"
+            f"{worst:>13}{round(check.difference_usd, 2) + 0.0:>+12,.2f}"
+        )
 
 
 # --------------------------------------------------------------------------- assumptions

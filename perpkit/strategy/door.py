@@ -92,7 +92,7 @@ def _compiled_decide(strategy: Strategy) -> Entry:
 def _compile(decide: Entry, strategy: Strategy) -> Entry:
     """Compile without reference counting; with it where ``decide`` makes arrays of its own.
 
-    Counting the 15 arrays of ``past`` costs a run on one market more than all its rules.
+    Counting the 16 arrays of ``past`` costs a run on one market more than all its rules.
     """
     allocating = _entry(strategy, ALLOCATING)
     if not is_cached(allocating):

@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 import perpkit
@@ -22,9 +23,13 @@ from perpkit.arrays import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW, Event, Past, Rea
 from perpkit.config import RunConfig, check_config, document
 from perpkit.dataset import schema
 from perpkit.dataset.description import TOKEN_KINDS
+from perpkit.errors import DataError
 from perpkit.ledger import CAUSES
-from perpkit.rulebook import VENUE_KEYS
+from perpkit.rulebook import VENUE_KEYS, CoinTerms, TermChoice, resolve_terms, venue_names
+from perpkit.rulebook.document import document_keys, document_venues
+from perpkit.rulebook.keys import CONFIDENCES, GROUPS
 from perpkit.run import Result
+from perpkit.units import to_ns
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -132,12 +137,29 @@ def test_every_setting_has_a_description() -> None:
     assert all(field.description for field in RunConfig.model_fields.values())
 
 
-def test_terms_are_current() -> None:
-    told = tables("run-file.md")["Terms"]
-    assert told == [
-        [f"`{name}`", key.unit or "–", key.legal.replace("|", "\\|"), key.meaning]
-        for name, key in VENUE_KEYS.items()
-    ]
+# --------------------------------------------------------------------------- rulebook.md
+
+
+def test_the_rulebooks_tables_are_current() -> None:
+    page = (ROOT / "docs" / "rulebook.md").read_text(encoding="utf-8")
+    for made in (document_keys(), document_venues()):
+        assert made in page, "write the tables of perpkit.rulebook.document to docs/rulebook.md"
+    told = tables("rulebook.md")
+    assert [n for group in GROUPS for n in names(told[group.capitalize()])] == list(VENUE_KEYS)
+    assert names(told["Venues"]) == venue_names()
+    assert names(told["How sure a value is"]) == list(CONFIDENCES)
+
+
+def test_the_refusal_on_the_page_is_the_real_one() -> None:
+    coin = CoinTerms("xyz:IREN", "xyz", {})
+    other = CoinTerms("xyz:NVDA", "xyz", {})
+    hour = np.array([to_ns(datetime(2026, 10, 12, tzinfo=UTC))])
+    with pytest.raises(DataError) as refusal:
+        resolve_terms(
+            [coin, other], hour, {}, TermChoice("taker", None, 0, 0), frozenset({"sz_decimals"})
+        )
+    page = (ROOT / "docs" / "rulebook.md").read_text(encoding="utf-8")
+    assert f"perpkit: {refusal.value}" in " ".join(page.split())
 
 
 # --------------------------------------------------------------------------- files.md

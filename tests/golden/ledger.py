@@ -29,10 +29,10 @@ CASES: dict[str, dict[str, Any]] = {
     # Too little margin and too much of a position: cut orders, transfers late and refused, a
     # liquidation, and trading on after it.
     "strained": {
-        "params": {"notional_usd": 30_000.0, "max_gross_frac": 2.0},
+        "params": {"notional_usd": 31_000.0, "max_gross_frac": 2.0},
         "config": SPAN
         | {
-            "margin_share": 0.1,
+            "margin_share": 0.09,
             "topup_at_ratio": 0.6,
             "topup_to_ratio": 0.4,
             "transfer_hours": 8,

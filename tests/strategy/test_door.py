@@ -27,8 +27,10 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(DEMO / "dataset.toml", folder)
     for table in ("perps", "tokens"):
         whole = pl.read_parquet(DEMO / f"{table}.parquet")
-        first = pl.col("time") < pl.col("time").min() + pl.duration(days=3)
-        whole.filter(first).write_parquet(folder / f"{table}.parquet")
+        # Its first day is Labor Day, when no quote is live.
+        since = pl.col("time") - pl.col("time").min()
+        few = (since >= pl.duration(days=1)) & (since < pl.duration(days=4))
+        whole.filter(few).write_parquet(folder / f"{table}.parquet")
     return folder
 
 
@@ -171,8 +173,8 @@ def test_a_plan_with_parameters(write: Write, week: Path) -> None:
         ("return None", "the tape needs (72, 8)"),
         ("return 'much'", "s.py: targets: ValueError"),
         ("return tape.nosuch", "s.py: targets: AttributeError"),
-        ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-09-01 00:00Z"),
-        ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-09-01 00:00Z"),
+        ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-09-02 00:00Z"),
+        ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-09-02 00:00Z"),
     ],
 )
 @pytest.mark.parametrize("pure", [False, True])
@@ -250,7 +252,7 @@ def test_an_impossible_target_is_named_with_its_hour(
     for pure in (False, True):
         with pytest.raises(StrategyError) as caught:
             perpkit.backtest(write(text), week, pure_python=pure)
-        assert f"target of {name} was {value} at 2025-09-02 06:00Z" in str(caught.value)
+        assert f"target of {name} was {value} at 2025-09-03 06:00Z" in str(caught.value)
 
 
 def test_what_only_python_can_do_runs_plain(write: Write, week: Path) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from perpkit.arrays import B8, F64, I64
-from perpkit.sessions import us_equity_hours
 from perpkit.sources.simulated.scenario import Gap, Scenario
 from perpkit.units import HOUR_NS, to_ns
 
@@ -52,13 +51,24 @@ def calendar(scenario: Scenario) -> Calendar:
     """List the hours of a scenario and where the US week stands in each."""
     start_ns, end_ns = to_ns(scenario.start), to_ns(scenario.end)
     time_ns = start_ns + HOUR_NS * np.arange((end_ns - start_ns) // HOUR_NS + 1, dtype=np.int64)
-    hours_to_reopen = us_equity_hours(time_ns).hours_to_reopen
-    is_open = hours_to_reopen == 0.0
-    local = pl.Series(time_ns // 1_000_000).cast(pl.Datetime("ms", "UTC"))
-    et_hour = local.dt.convert_time_zone(NEW_YORK).dt.hour().cast(pl.Int64).to_numpy()
+    beyond = time_ns[-1] + HOUR_NS * np.arange(1, 72, dtype=np.int64)  # past the next Sunday
+    local = _new_york(np.concatenate([time_ns, beyond]))
+    et_hour = local.dt.hour().cast(pl.Int64).to_numpy()
+    # A week without holidays: the fictional stocks have none.
+    since_monday = (local.dt.weekday().cast(pl.Int64).to_numpy() - 1) * 24 + et_hour
+    closed = (since_monday >= 4 * 24 + 20) & (since_monday < 6 * 24 + 20)
+    rows = np.arange(len(closed))
+    opens = np.minimum.accumulate(np.where(closed, len(rows), rows)[::-1])[::-1]
+    hours_to_reopen = (opens - rows)[: len(time_ns)].astype(np.float64)
+    et_hour, is_open = et_hour[: len(time_ns)], ~closed[: len(time_ns)]
     begins = ~is_open & np.concatenate(([True], is_open[:-1]))
     spell = np.where(is_open, -1, np.cumsum(begins) - 1)
     return Calendar(time_ns, is_open, et_hour, hours_to_reopen, spell)
+
+
+def _new_york(time_ns: I64) -> pl.Series:
+    moments = pl.Series(time_ns // 1_000_000).cast(pl.Datetime("ms", "UTC"))
+    return moments.dt.convert_time_zone(NEW_YORK)
 
 
 def datetimes(clock: Calendar) -> pl.Series:

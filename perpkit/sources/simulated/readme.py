@@ -79,8 +79,9 @@ few because the shares are calm: {vol_low:.0%} to {vol_high:.0%} a year, the gap
 - **Another oracle rule.** The book was drawn around the oracle of `baseline`. With 1,200 updates
   the oracle is at the new price at once while this book crawls: in the two gap weekends the
   premium, and so the funding (about 10% in two days), is then absurd.
-- Dividends, splits, holidays, depegs, ADL, halts, an oracle that drifts off hours, marks within the
-  hour.
+- Dividends, splits, depegs, ADL, halts, an oracle that drifts off hours, marks within the hour.
+- Holidays: the fictional stocks trade through them, while a run closes their phase and takes no
+  quote of a 24/5 token for live.
 - Volatility that clusters, days of panic, crowding that comes with the price. The weekend book's
   lean follows a formula, and as many weekends go up as down. The seed was chosen out of fourteen
   for a plain year.
