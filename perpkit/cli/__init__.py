@@ -62,6 +62,7 @@ def _answer(error: Exception, *, debug: bool) -> int:
             return 2
         return _say(f"{error.format_message().rstrip('.')}; see perpkit --help", 2, debug=False)
     if isinstance(error, OSError) and error.errno in _FULL:
+        _drop_output()
         return _say(f"the disk is full ({error}); make room and run again", 2, debug=debug)
     where = f"{type(error).__name__}: {error}"
     return _say(f"a bug in perpkit ({where}); please report it with --debug", 1, debug=debug)
@@ -69,8 +70,13 @@ def _answer(error: Exception, *, debug: bool) -> int:
 
 def _unread() -> int:
     """Whoever read the output has gone, as ``| head`` does: that is no fault of the command."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+    _drop_output()
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere: Python tries it again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stopped() -> int:
