@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from perpkit.codes import Closed, Event, Flow, Formula, Phase, Reason, Session
 from perpkit.layout import Axes
+from perpkit.records import PATH, TERM, record
 
 # What is taken from here beside the arrays themselves.
 __all__ = [
+    "PATH",
+    "TERM",
     "Axes",
     "Closed",
     "Event",
@@ -67,65 +70,7 @@ BTK = Annotated[B8, Axes("?", ("T", "K"))]
 BTS = Annotated[B8, Axes("?", ("T", "S"))]
 
 
-def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
-    return np.dtype(list(fields), align=True)
-
-
 # --------------------------------------------------------------------------- the market
-
-# How a coin's prices stand between two updates of the oracle. It survives between rows: all that
-# the next hour goes on from, and the constants of the terms in force.
-PATH = _record(
-    ("era", "i8"),  # 1 + the era the constants are of, 0 before the first
-    # constants of the terms
-    ("updates", "i8"),
-    ("seconds", "f8"),  # between two updates
-    ("gain", "f8"),  # share of its gap that the internal oracle closes in an update
-    ("keep", "f8"),  # weight that the mark's basis EMA keeps in an update
-    ("decay", "f8"),  # what an update leaves of the blend's external weight
-    ("mark_step", "f8"),  # largest relative move of the mark in an update, inf for any
-    ("steady", "f8"),  # where the EMA's sum of weights settles
-    # powers that the last piece left: shares kept and stayed after so many updates
-    ("power", "i8"),
-    ("kept", "f8"),
-    ("stayed", "f8"),
-    # the row's external price and book, held over its hour
-    ("told_px", "f8"),
-    ("bid_px", "f8"),
-    ("ask_px", "f8"),
-    ("mid_px", "f8"),
-    ("pull_bid_px", "f8"),  # what the internal oracle is drawn by: the impact prices,
-    ("pull_ask_px", "f8"),  # or the mid for both where neither is there
-    # the state
-    ("open", "i8"),  # 1 while there is an external price
-    ("external_px", "f8"),  # the last external price
-    ("oracle_px", "f8"),
-    ("mark_px", "f8"),
-    ("supplied_px", "f8"),  # the second mark that the relayer supplies, 0 before the first
-    ("basis_sum", "f8"),  # EMA of mid - oracle: weighted sum,
-    ("basis_weight", "f8"),  # and sum of weights
-    ("internal_px", "f8"),  # EMA of the impact prices in a blend,
-    ("external_weight", "f8"),  # and the weight of the external price beside it
-    ("reference_px", "f8"),  # of the discovery bounds, 0 before the first
-    ("lowest_px", "f8"),
-    ("highest_px", "f8"),
-    ("resets_up", "i8"),
-    ("resets_down", "i8"),
-    # the hour
-    ("first_turn", "i8"),  # updates before external prices turn, all where they do not,
-    ("second_turn", "i8"),  # and before they turn back
-    ("free", "i8"),  # 1 where no limit held the last update
-    ("held", "i8"),  # 1 where the hour ends with the oracle held away from the external price
-    ("premiums", "f8"),  # sum over its updates
-    ("high_px", "f8"),  # of the mark
-    ("low_px", "f8"),
-    # a piece of the hour that is solved at once, k updates on: oracle = rest_px + gap_px
-    # (1 - gain)^k, basis EMA = mid_px - rest_px + swing_px keep^k + lag_px (1 - gain)^k
-    ("rest_px", "f8"),
-    ("gap_px", "f8"),
-    ("swing_px", "f8"),
-    ("lag_px", "f8"),
-)
 
 
 class Tape(NamedTuple):
@@ -209,41 +154,6 @@ class Replay(NamedTuple):
     action_usd: FN
 
 
-# One record a perp and era of the terms; unknown is NaN and is refused before the run.
-TERM = _record(
-    ("interest_8h", "f8"),
-    ("clamp_8h", "f8"),
-    ("cap_1h", "f8"),  # bound of |rate| per settlement
-    ("funding_multiplier", "f8"),
-    ("interval_hours", "f8"),
-    ("two_sided", "f8"),  # premium: 1 impact mid, 0 one-sided impact difference
-    ("step_frac", "f8"),
-    ("updates_per_hour", "f8"),
-    ("step_on_mark", "f8"),  # base of the oracle's step limit: 1 the last mark, 0 the last oracle
-    ("external_session", "f8"),  # code of Session
-    ("oracle_closed", "f8"),  # code of Closed
-    ("oracle_tau_hours", "f8"),  # time constant of the internal oracle's EMA
-    ("ewma_cap_frac", "f8"),  # longest time of one of its steps, as a share of it; NaN: none
-    ("blend_tau_hours", "f8"),
-    ("median_mark", "f8"),  # 1 median of oracle, oracle + basis EMA and mid; 0 the mid
-    ("mark_ema_seconds", "f8"),
-    ("mark_step_frac", "f8"),  # of the last mark in one update; NaN: no limit
-    ("bound_frac", "f8"),  # discovery bounds; NaN or 0: none
-    ("bound_threshold_frac", "f8"),  # share of the bound that re-anchors it; NaN or 0: none does
-    ("bound_resets", "f8"),  # in each direction
-    ("bound_always", "f8"),  # 1 also while there is an external price
-    ("funding_formula", "f8"),  # code of Formula
-    ("funding_gap_frac", "f8"),
-    ("swap_long_1d", "f8"),  # paid by longs, share of notional a day
-    ("swap_short_1d", "f8"),  # paid by shorts
-    ("initial_frac", "f8"),  # 1 / leverage
-    ("maintenance_frac", "f8"),
-    ("backstop_frac", "f8"),  # share of maintenance at which the venue takes over; NaN: it does not
-    ("fee_frac", "f8"),
-    ("cost_frac", "f8"),  # half-spread and impact of a fill against its reference price
-    ("lots_per_unit", "f8"),
-    ("min_order_usd", "f8"),
-)
 Terms = Annotated[Records, Axes(TERM, ("E", "M"))]
 TermsNow = Annotated[Records, Axes(TERM, ("M",))]
 
@@ -325,7 +235,7 @@ class Book(NamedTuple):
     pending: Pending
 
 
-FILL = _record(
+FILL = record(
     ("row", "i8"),
     ("decided", "i8"),
     ("instrument", "i8"),
@@ -336,7 +246,7 @@ FILL = _record(
     ("value_px", "f8"),  # mark or fair price the position is valued at in that row
     ("fee_usd", "f8"),
 )
-PAYMENT = _record(
+PAYMENT = record(
     ("row", "i8"),
     ("flow", "i8"),
     ("instrument", "i8"),
@@ -345,7 +255,7 @@ PAYMENT = _record(
     ("rate", "f8"),  # dividend: USD a unit; yield: rate of the hour
     ("usd", "f8"),
 )
-EVENT = _record(
+EVENT = record(
     ("row", "i8"),
     ("kind", "i8"),
     ("instrument", "i8"),
@@ -425,7 +335,7 @@ class Past(NamedTuple):
     hours_to_cash_open: FTU
 
 
-PERP_VIEW = _record(
+PERP_VIEW = record(
     ("position", "f8"),
     ("entry_px", "f8"),
     ("mark_px", "f8"),
@@ -436,7 +346,7 @@ PERP_VIEW = _record(
     ("underlying", "i8"),
     ("barred", "?"),  # re-entry refused after a liquidation
 )
-TOKEN_VIEW = _record(
+TOKEN_VIEW = record(
     ("units", "f8"),
     ("pledged", "f8"),
     ("pending", "f8"),
@@ -445,7 +355,7 @@ TOKEN_VIEW = _record(
     ("account", "i8"),
     ("underlying", "i8"),
 )
-ACCOUNT_VIEW = _record(
+ACCOUNT_VIEW = record(
     ("cash_usd", "f8"),
     ("equity_usd", "f8"),
     ("margin_ratio", "f8"),

@@ -92,7 +92,10 @@ def cache_root() -> Path:
 def rule_sources() -> tuple[Path, ...]:
     """Every file whose text decides what the compiled loops compute."""
     rules = [p for folder in ("market", "book") for p in sorted((_HERE / folder).glob("*.py"))]
-    return (*(_HERE / f"{name}.py" for name in ("arrays", "codes", "layout", "rule")), *rules)
+    return (
+        *(_HERE / f"{name}.py" for name in ("arrays", "codes", "layout", "records", "rule")),
+        *rules,
+    )
 
 
 # What this process runs: a rule that is edited from now on must not be taken for it, or code made

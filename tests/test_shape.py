@@ -59,8 +59,7 @@ def test_the_book_loop_is_the_order_of_the_hour_and_little_else() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_files_and_functions_are_short(file: Path) -> None:
-    most = 500 if file.name == "arrays.py" else 450  # the one home of every array
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= most
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 450
     assert {f.name: length(f) for f in functions(file) if length(f) > 80} == {}
 
 
