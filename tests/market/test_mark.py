@@ -125,15 +125,6 @@ def test_updates_a_gap_takes(
             assert (oracle == hours[1]["external_px"]) == (n == updates), (way, n)
 
 
-@pytest.mark.parametrize(
-    ("updates", "fastest", "slowest"),
-    # Seconds at 2.5 s (the least between two updates) and 3 s (what deployers are held to).
-    [(15, 37.5, 45.0), (17, 42.5, 51.0), (29, 72.5, 87.0), (33, 82.5, 99.0), (42, 105.0, 126.0)],
-)
-def test_how_long_that_is(updates: int, fastest: float, slowest: float) -> None:
-    assert (2.5 * updates, 3.0 * updates) == (fastest, slowest)
-
-
 def test_a_recorded_crash_takes_42_updates_of_the_relayer() -> None:
     # xyz:SKHX, 2026-07-27: 1,127.9 to 917.25, -18.68%, in "two minutes": 42 * 3 s = 126 s.
     for n, there in ((42, True), (41, False)):
