@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perpkit.arrays import TERM, Closed, Formula, Session
+from perpkit.arrays import TERM, Closed, Formula, Mode, Session
 from perpkit.errors import DataError, RequestError
 from perpkit.market.oracle import within_steps
 from perpkit.rulebook import (
@@ -60,7 +60,7 @@ def at(key, when, coin="xyz:NVDA"):
 def test_every_file_loads():
     for name in venue_names():
         assert load_venue(name).blocks.keys() == VENUE_KEYS.keys()
-    assert issuer_names() == ["backed", "binance", "ondo", "robinhood", "simulated"]
+    assert issuer_names() == ["backed", "binance", "formed", "ondo", "robinhood", "simulated"]
     for name in issuer_names():
         assert load_issuer(name).blocks.keys() == ISSUER_KEYS.keys()
 
@@ -238,13 +238,25 @@ def test_the_baseline_record():
             "funding_gap_frac": none,
             "swap_long_1d": none,
             "swap_short_1d": none,
+            "margin_modes": Mode.CROSS,
             "initial_frac": 0.1,  # 10x
+            "initial2_frac": 0.0,  # one tier
+            "initial2_off_usd": 0.0,
+            "initial3_frac": 0.0,
+            "initial3_off_usd": 0.0,
             "maintenance_frac": 0.05,  # half of it
+            "maintenance2_frac": 0.0,
+            "maintenance2_off_usd": 0.0,
+            "maintenance3_frac": 0.0,
+            "maintenance3_off_usd": 0.0,
+            "partial_frac": 0.2,
+            "partial_above_usd": 100_000.0,
             "backstop_frac": 2 / 3,
             "fee_frac": 0.00045,
             "cost_frac": 0.0003,  # 2 bp half-spread, 1 bp slippage
             "lots_per_unit": 1000.0,
             "min_order_usd": 10.0,
+            "max_order_usd": none,
         },
         rel=1e-15,
         nan_ok=True,

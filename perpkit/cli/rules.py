@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from perpkit.rulebook import Rulebook, Value, Venue
+    from perpkit.rulebook import Asset, Rulebook, Value, Venue
+    from perpkit.rulebook.survey import Completeness, Shown
 
 _SHOW = "show"
 
@@ -25,14 +26,14 @@ class _ShowByDefault(TyperGroup):
 rules = typer.Typer(
     name="rules",
     cls=_ShowByDefault,
-    help="The dated terms of venues, each with its source.",
+    help="The dated terms of venues and of collateral, each with its source.",
     add_completion=False,
 )
 
 
 @rules.command(_SHOW)
 def show(
-    venue: Annotated[str | None, typer.Argument(help="Venue; default: a list of them all.")] = None,
+    venue: Annotated[str | None, typer.Argument(help="Venue, or token; default: all.")] = None,
     at: Annotated[
         str | None, typer.Option(metavar="DATE", help="Day or hour of the terms, UTC; default now.")
     ] = None,
@@ -60,6 +61,13 @@ def show(
         return
     if at is not None and diff is not None:
         raise RequestError("--at shows one date and --diff compares two; give one of them")
+    token = _token(book, venue)
+    if token is not None:
+        for name, given in (("--coin", coin), ("--diff", diff)):
+            if given is not None:
+                raise RequestError(f"{venue} is collateral, {name} is of venues; leave it out")
+        _show_asset(token, _now() if at is None else _instant(token, "--at", at), as_json=as_json)
+        return
     found = _venue(book, venue)
     named = "" if coin is None else _coin(found, coin)
     if diff is None:
@@ -78,8 +86,17 @@ def _venue(book: Rulebook, name: str) -> Venue:
 
     names = book.names("venue")
     if name not in names:
-        raise RequestError(f"there is no venue {name} in the rulebook, {nearest(name, names)}")
+        known = [*names, *book.names("collateral")]
+        raise RequestError(f"there is no venue {name} in the rulebook, {nearest(name, known)}")
     return book.venue(name)
+
+
+def _token(book: Rulebook, name: str) -> Asset | None:
+    """The collateral of a name, in capitals or not; None where it is none."""
+    if name in book.names("venue"):
+        return None
+    found = [token for token in book.names("collateral") if token.upper() == name.upper()]
+    return book.collateral(found[0]) if found else None
 
 
 def _coin(venue: Venue, coin: str) -> str:
@@ -97,7 +114,7 @@ def _coin(venue: Venue, coin: str) -> str:
     )
 
 
-def _instant(venue: Venue, option: str, told: str) -> int:
+def _instant(venue: Venue | Asset, option: str, told: str) -> int:
     from datetime import datetime
 
     from perpkit.errors import RequestError
@@ -132,30 +149,62 @@ def _now() -> int:
 
 def _list(book: Rulebook, *, as_json: bool) -> None:
     from perpkit.report.rulebook import print_lines, venue_lines
-    from perpkit.rulebook.survey import completeness
+    from perpkit.rulebook.survey import asset_completeness, completeness
 
     found = [completeness(book.venue(name)) for name in book.names("venue")]
+    tokens = [asset_completeness(book.collateral(name)) for name in book.names("collateral")]
     if not as_json:
-        print_lines(venue_lines(found))
+        print_lines(venue_lines(found, tokens))
         return
     _print_json(
         {
             "venues": [
                 {
                     "venue": one.venue,
-                    "title": one.title,
-                    "from": _stamp(one.first_ns),
+                    **_known(one),
                     "until": None if one.closed_ns is None else _stamp(one.closed_ns),
-                    "keys": one.keys,
-                    "known": one.known,
-                    "confidence": dict(one.confidence),
-                    "unknown": list(one.unknown),
                     "coins": one.coins,
                 }
                 for one in found
-            ]
+            ],
+            "collateral": [
+                {"token": one.venue, **_known(one), "venues": one.coins} for one in tokens
+            ],
         }
     )
+
+
+def _known(one: Completeness) -> dict[str, Any]:
+    return {
+        "title": one.title,
+        "from": _stamp(one.first_ns),
+        "keys": one.keys,
+        "known": one.known,
+        "confidence": dict(one.confidence),
+        "unknown": list(one.unknown),
+    }
+
+
+def _show_asset(asset: Asset, when_ns: int, *, as_json: bool) -> None:
+    from perpkit.report.rulebook import asset_lines, print_lines
+    from perpkit.rulebook import COLLATERAL_KEYS
+    from perpkit.rulebook.survey import asset_terms
+
+    found: list[Shown] = asset_terms(asset, when_ns)
+    if not as_json:
+        print_lines(asset_lines(asset, when_ns, found))
+        return
+    terms = [
+        {
+            "key": shown.key,
+            "unit": COLLATERAL_KEYS[shown.key].unit,
+            **_plain(shown.value),
+            "venues": {name: _plain(value) for name, value in shown.others.items()},
+        }
+        for shown in found
+    ]
+    head = {"collateral": asset.name, "title": asset.title, "at": _stamp(when_ns)}
+    _print_json({**head, "terms": terms})
 
 
 def _show_terms(venue: Venue, when_ns: int, coin: str, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from perpkit.rulebook import VENUE_KEYS, Value, Venue
+from perpkit.rulebook import COLLATERAL_KEYS, VENUE_KEYS, Asset, Value, Venue
 from perpkit.rulebook.survey import Change, Completeness, Shown
 from perpkit.rulebook.venue import Term, day
 
@@ -49,10 +49,21 @@ def text_of(value: Term, unit: str = "") -> str:
 # --------------------------------------------------------------------------- venues
 
 
-def venue_lines(found: Sequence[Completeness]) -> Iterator[Text]:
-    """A line a venue."""
+def venue_lines(
+    found: Sequence[Completeness], collateral: Sequence[Completeness] = ()
+) -> Iterator[Text]:
+    """A line a venue, and a line a token that is collateral."""
+    yield from _table("venue", found)
+    yield Text()
+    if collateral:
+        yield from _table("collateral", collateral)
+        yield Text()
+    yield Text("perpkit rules VENUE shows its terms, with the sources; perpkit rules TOKEN too.")
+
+
+def _table(what: str, found: Sequence[Completeness]) -> Iterator[Text]:
     yield Text(
-        f"{'venue':<12}{'known':>6}  {'verified documented reported assumed':<36}  "
+        f"{what:<12}{'known':>6}  {'verified documented reported assumed':<36}  "
         f"{'from':<11}{'until':<11}title",
         style="bold",
     )
@@ -63,8 +74,6 @@ def venue_lines(found: Sequence[Completeness]) -> Iterator[Text]:
             f"{counts[0]:>8} {counts[1]:>10} {counts[2]:>8} {counts[3]:>7}  "
             f"{day(one.first_ns)[:10]:<11}{_until(one):<11}{one.title}"
         )
-    yield Text()
-    yield Text("perpkit rules VENUE shows its terms, with the sources.")
 
 
 def _until(one: Completeness) -> str:
@@ -87,6 +96,16 @@ def term_lines(venue: Venue, when_ns: int, coin: str, found: Sequence[Shown]) ->
             yield Text()
             yield Text(group.capitalize(), style="bold")
         yield from _term(shown, key.unit)
+
+
+def asset_lines(asset: Asset, when_ns: int, found: Sequence[Shown]) -> Iterator[Text]:
+    """Every key of a token as collateral, with value, date, confidence and source."""
+    yield Text.assemble(
+        (asset.title, "bold"), f" ({asset.name}, collateral), terms on {day(when_ns)} UTC"
+    )
+    yield Text()
+    for shown in found:
+        yield from _term(shown, COLLATERAL_KEYS[shown.key].unit)
 
 
 def _closed(venue: Venue) -> Iterator[Text]:

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from perpkit.rulebook.keys import ISSUER_KEYS, UNKNOWN, VENUE_KEYS, Key
+from perpkit.rulebook.asset import Asset
+from perpkit.rulebook.keys import COLLATERAL_KEYS, ISSUER_KEYS, UNKNOWN, VENUE_KEYS, Key
 from perpkit.rulebook.library import (
     OwnFile,
     Rulebook,
+    collateral_names,
     digest,
     issuer_names,
+    load_collateral,
     load_issuer,
     load_venue,
     open_rulebook,
     venue_names,
 )
 from perpkit.rulebook.overrides import CoinTerms
-from perpkit.rulebook.record import ALWAYS, FORMULA, PRICES, TermChoice
+from perpkit.rulebook.record import ALWAYS, FORMULA, OPEN_INTEREST, PRICES, TermChoice
 from perpkit.rulebook.terms import Resolved, UsedTerm, resolve_terms
 from perpkit.rulebook.venue import Issuer, Value, Venue
 
 __all__ = [
     "ALWAYS",
+    "COLLATERAL_KEYS",
     "FORMULA",
     "ISSUER_KEYS",
+    "OPEN_INTEREST",
     "PRICES",
     "UNKNOWN",
     "VENUE_KEYS",
+    "Asset",
     "CoinTerms",
     "Issuer",
     "Key",
@@ -35,8 +41,10 @@ __all__ = [
     "UsedTerm",
     "Value",
     "Venue",
+    "collateral_names",
     "digest",
     "issuer_names",
+    "load_collateral",
     "load_issuer",
     "load_venue",
     "open_rulebook",

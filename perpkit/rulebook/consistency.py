@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from perpkit.rulebook.keys import VENUE_KEYS
-from perpkit.rulebook.legal import NONE, UNKNOWN
+from perpkit.rulebook.legal import NONE, UNKNOWN, read_tiers
 
 Words = tuple[str, ...]
 
@@ -34,9 +34,20 @@ ALLOWED: Final[Mapping[str, tuple[str, Words]]] = {
     "ewma_cap_frac": ("oracle_closed", _AVERAGING),
     "mark_step_frac": ("mark_rule", ("median", "median_perps")),
 }
+_OF_PART = ("liquidation_part_frac", "liquidation_part_above_usd")
 _OF_BOUND = ("bound_threshold_frac", "bound_resets", "bound_when")
 LINKED: Final = frozenset(
-    {"bound_frac", "external_session", "oracle_closed", *_OF_BOUND, *NEEDED, *ALLOWED}
+    {
+        "max_leverage",
+        "margin_tiers",
+        *_OF_PART,
+        "bound_frac",
+        "external_session",
+        "oracle_closed",
+        *_OF_BOUND,
+        *NEEDED,
+        *ALLOWED,
+    }
     | {on for on, _ in (*NEEDED.values(), *ALLOWED.values())}
 )
 
@@ -64,6 +75,7 @@ def inconsistencies(terms: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield key, f'must be "{NONE}", not {value!r}, where {on} is "{other}"'
     yield from _of_sessions(terms)
     yield from _of_bounds(terms)
+    yield from _of_margin(terms)
 
 
 def _must_hold(key: str, where: str) -> str:
@@ -102,3 +114,15 @@ def _of_bounds(terms: Mapping[str, object]) -> Iterator[tuple[str, str]]:
                 yield key, _must_hold(key, f"where bound_frac is {bound}")
         if threshold == NONE and resets not in (NONE, UNKNOWN, 0):
             yield "bound_resets", f'must be 0, not {resets}, where bound_threshold_frac is "{NONE}"'
+
+
+def _of_margin(terms: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    highest, told = terms["max_leverage"], read_tiers(terms["margin_tiers"])
+    if told and isinstance(highest, int | float) and told[0][1] >= highest:
+        yield (
+            "margin_tiers",
+            f"must start below max_leverage {highest:g}, not at {told[0][1]:g}",
+        )
+    part, above = (terms[key] for key in _OF_PART)
+    if UNKNOWN not in (part, above) and (part == NONE) != (above == NONE):
+        yield _OF_PART[1], f"and {_OF_PART[0]} must both hold a value, or both be {NONE!r}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perpkit.rulebook.consistency import ALLOWED, NEEDED
-from perpkit.rulebook.keys import CONFIDENCES, GROUPS
-from perpkit.rulebook.library import load_venue, venue_names
-from perpkit.rulebook.survey import completeness
+from perpkit.rulebook.keys import COLLATERAL_KEYS, CONFIDENCES, GROUPS
+from perpkit.rulebook.library import collateral_names, load_collateral, load_venue, venue_names
+from perpkit.rulebook.survey import asset_completeness, completeness
 from perpkit.rulebook.venue import day
+
+_LAST_NS = 2**62  # later than any block
 
 
 def document_keys() -> str:
@@ -41,4 +43,33 @@ def document_venues() -> str:
             f"| `{name}` | {one.title} | {day(one.first_ns)} | {until} | {one.known} of {one.keys} "
             f"| {counts} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+_SHOWN = ("form", "redeem_session", "redeem_delay_hours", "haircut_frac")
+
+
+def document_collateral() -> str:
+    """Every shipped token that is collateral: its form, redemption and haircut, and what is known.
+
+    As of each file's last word; a venue's own haircut follows.
+    """
+    titles = ["token", "what it is", *(f"`{key}`" for key in _SHOWN), "venues", "known"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for name in collateral_names():
+        asset = load_collateral(name)
+        one = asset_completeness(asset)
+        told = " | ".join(str(asset.at(key, _LAST_NS).value) for key in _SHOWN)
+        venues = ", ".join(
+            f"{venue} {asset.at('haircut_frac', _LAST_NS, venue).value}" for venue in asset.named()
+        )
+        lines.append(f"| `{name}` | {one.title} | {told} | {venues} | {one.known} of {one.keys} |")
+    return "\n".join(lines) + "\n"
+
+
+def document_collateral_keys() -> str:
+    """Every key of collateral, with unit, values and meaning."""
+    lines = ["| key | unit | must be | meaning |", "|---|---|---|---|"]
+    for name, key in COLLATERAL_KEYS.items():
+        lines.append(f"| `{name}` | {key.unit or '–'} | {key.legal} | {key.meaning} |")
     return "\n".join(lines) + "\n"

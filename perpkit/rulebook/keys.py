@@ -18,6 +18,7 @@ from perpkit.rulebook.legal import (
     above_zero,
     between,
     currencies,
+    cutoff,
     divides_day,
     fault,
     fraction,
@@ -25,12 +26,14 @@ from perpkit.rulebook.legal import (
     signed,
     text,
     tick,
+    tiers,
     whole,
     whole_number,
     word,
 )
 
 __all__ = [
+    "COLLATERAL_KEYS",
     "CONFIDENCES",
     "GROUPS",
     "ISSUER_KEYS",
@@ -43,7 +46,9 @@ __all__ = [
 ]
 
 _HOURS = or_none(above_zero("hours", ""))
-_MIN_ORDER = Key("USD", "smallest order", "a number of at least 0", between(0, float("inf")))
+_INF = float("inf")
+_AT_LEAST = "a number of at least 0"
+_MIN_ORDER = Key("USD", "smallest order", _AT_LEAST, between(0, _INF))
 
 _FUNDING: Mapping[str, Key] = {
     "funding_formula": word(
@@ -159,6 +164,20 @@ _MARGIN: Mapping[str, Key] = {
         "a number in (0, 1]",
         lambda value: value != 0 and between(0, 1, to_high=True)(value),
     ),
+    "margin_tiers": or_none(
+        Key(
+            "USD: leverage",
+            "notional from which a lower highest leverage holds, with it; one or two further tiers",
+            'a text such as "150e6: 20" or "1e6: 20, 5e6: 10", bounds rising and leverage falling',
+            tiers,
+        )
+    ),
+    "liquidation_part_frac": or_none(
+        fraction("fraction", "share of a large position that a liquidation sends first")
+    ),
+    "liquidation_part_above_usd": or_none(
+        above_zero("USD", "notional above which a position is large")
+    ),
     "backstop_frac": or_none(
         fraction(
             "fraction",
@@ -242,4 +261,39 @@ ISSUER_KEYS: Final[Mapping[str, Key]] = {
     "min_order_usd": _MIN_ORDER,
     "dividends": word("paid in cash, or reinvested in units per token", "cash", "multiplier"),
     "withholding_frac": fraction("fraction of the dividend", "tax kept before the holder"),
+}
+
+COLLATERAL_KEYS: Final[Mapping[str, Key]] = {
+    "kind": word("what the token is", "treasury", "stable", "crypto", "equity"),
+    "form": word(
+        "how it earns: its NAV rises; new units each day, at one USD; new units that accrue and "
+        "are paid each month; it stays at one USD; a price that the market makes",
+        "price",
+        "unit_daily",
+        "unit_monthly",
+        "fixed",
+        "market",
+    ),
+    "nav_clock": or_none(
+        word("when a rising NAV moves: at all times, or once a market day", "second", "market_day")
+    ),
+    "redeem_session": word(
+        "when the issuer takes requests: always, on US market days from 09:00 New York time, in "
+        "the cash session of US stocks, never",
+        "24/7",
+        "market_days",
+        "us_cash",
+        NONE,
+    ),
+    "redeem_cutoff": or_none(
+        Key("New York time", "end of a market day's requests", 'a time such as "16:00"', cutoff)
+    ),
+    "redeem_delay_hours": or_none(
+        Key("hours", "from a request to its cash", "a number in [0, 8760]", between(0, 8_760.5))
+    ),
+    "redeem_min_usd": or_none(Key("USD", "smallest redemption", _AT_LEAST, between(0, _INF))),
+    "redeem_fee_frac": or_none(fraction("fraction", "fee of a redemption")),
+    "haircut_frac": fraction("fraction of value", "what does not count as margin"),
+    "haircut_on": word("the margin that is met with it at a haircut", "initial", "both"),
+    "eligibility": text("who may hold it"),
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
+from itertools import pairwise
+from math import inf, isfinite
 from typing import Final, NamedTuple
 
 UNKNOWN: Final = "unknown"
 NONE: Final = "none"
 CONFIDENCES: Final = ("verified", "documented", "reported", "assumed")
 _LONGEST = 200  # of a text
+_FURTHER_TIERS = 2  # a table of Hyperliquid's builders has three at most
 
 
 class Key(NamedTuple):
@@ -120,9 +122,44 @@ def currencies(value: object) -> bool:
     return bool(codes) and all(c.isalnum() and c[0].isupper() and len(c) > 1 for c in codes)
 
 
+def cutoff(value: object) -> bool:
+    """Whether a value is a time of the day, up to its end, on the hour or within.
+
+    >>> cutoff("16:00"), cutoff("24:00"), cutoff("24:01"), cutoff("9")
+    (True, True, False, False)
+    """
+    if not isinstance(value, str) or len(value) != len("00:00") or value[2] != ":":
+        return False
+    hours, minutes = value[:2], value[3:]
+    if not (hours.isdecimal() and minutes.isdecimal()) or int(minutes) > 59:
+        return False
+    return int(hours) * 60 + int(minutes) <= 24 * 60
+
+
 def tick(value: object) -> bool:
     """Whether a value is the rule of five significant digits, or a tick in USD."""
     return value == "5_significant" or _positive(value)
+
+
+def tiers(value: object) -> bool:
+    """Whether a value is one or two further tiers, "notional from which: leverage", that rise.
+
+    >>> tiers("150e6: 20"), tiers("1e6: 20, 5e6: 10"), tiers("5e6: 20, 1e6: 10"), tiers("1e6: 0")
+    (True, True, False, False)
+    """
+    return bool(read_tiers(value))
+
+
+def read_tiers(value: object) -> list[tuple[float, float]]:
+    """Lower bound in USD and highest leverage of each further tier; empty where it is no table."""
+    parts = [part.split(":") for part in value.split(",")] if isinstance(value, str) else []
+    try:
+        made = [(float(usd), float(leverage)) for usd, leverage in parts]
+    except ValueError:
+        return []
+    rise = all(a[0] < b[0] and a[1] > b[1] for a, b in pairwise([(0.0, inf), *made]))
+    sound = all(isfinite(usd) and leverage >= 1 for usd, leverage in made)
+    return made if 0 < len(made) <= _FURTHER_TIERS and rise and sound else []
 
 
 def _number(value: object) -> float | None:

@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perpkit.errors import DataError, RequestError, nearest
-from perpkit.rulebook.reader import HOME, KEYS, read_issuer, read_table, read_venue
+from perpkit.rulebook.asset import Asset
+from perpkit.rulebook.reader import (
+    HOME,
+    KEYS,
+    read_collateral,
+    read_issuer,
+    read_table,
+    read_venue,
+)
 from perpkit.rulebook.venue import Issuer, Venue
 from perpkit.shipped import user_folder
 
 FOLDER = "rules"  # in the user's own folder
+_FOLDERS = {"venue": "venues", "issuer": "issuers", "collateral": "collateral"}
 _Own = Mapping[tuple[str, str], tuple[Path, ...]]  # kind and name -> files, the weakest first
 
 
@@ -21,19 +30,19 @@ class OwnFile(NamedTuple):
     """A file of the user's own that a run used."""
 
     file: str
-    kind: str  # "venue" or "issuer"
+    kind: str  # "venue", "issuer" or "collateral"
     name: str
     digest: str
 
 
 class Rulebook:
-    """Venues and issuers by name, the user's files laid over the shipped ones."""
+    """Venues, issuers and collateral by name, the user's files laid over the shipped ones."""
 
     def __init__(self, own: _Own) -> None:
         self._own = own
 
     def names(self, kind: str) -> list[str]:
-        """Names of all venues, or of all issuers."""
+        """Names of all venues, of all issuers, or of all collateral."""
         return sorted({*_shipped(kind), *(name for of, name in self._own if of == kind)})
 
     def venue(self, name: str) -> Venue:
@@ -50,11 +59,21 @@ class Rulebook:
             base = _issuer(path, name, _digest(path), base)
         return base if base is not None else load_issuer(name)
 
-    def own_files(self, venues: Iterable[str], issuers: Iterable[str]) -> list[OwnFile]:
-        """The user's files that speak of these venues and issuers, the weakest first."""
+    def collateral(self, name: str) -> Asset:
+        """Terms of a token as collateral; a DataError says which tokens there are."""
+        base = load_collateral(name) if name in _shipped("collateral") else None
+        for path in self._files("collateral", name):
+            base = _asset(path, name, _digest(path), base)
+        return base if base is not None else load_collateral(name)
+
+    def own_files(
+        self, venues: Iterable[str], issuers: Iterable[str], collateral: Iterable[str] = ()
+    ) -> list[OwnFile]:
+        """The user's files that speak of these, the weakest first."""
+        kinds = (("venue", venues), ("issuer", issuers), ("collateral", collateral))
         return [
             OwnFile(path.name, kind, name, _digest(path))
-            for kind, names in (("venue", venues), ("issuer", issuers))
+            for kind, names in kinds
             for name in dict.fromkeys(names)
             for path in self._files(kind, name)
         ]
@@ -75,9 +94,9 @@ def open_rulebook(own: Path | None = None) -> Rulebook:
     Raises
     ------
     RequestError
-        If there is no such file, or two files of a folder speak of the same venue or issuer.
+        If there is no such file, or two files of a folder speak of the same thing.
     DataError
-        If a file is not TOML or names neither a venue nor an issuer.
+        If a file is not TOML or names neither a venue, nor an issuer, nor collateral.
     """
     found: dict[tuple[str, str], tuple[Path, ...]] = {}
     for files in (_in_folder(user_folder() / FOLDER), () if own is None else _told(own)):
@@ -108,7 +127,8 @@ def _subjects(files: Iterable[Path]) -> dict[tuple[str, str], Path]:
         kinds = [kind for kind in KEYS if isinstance(table.get(kind), str)]
         if len(kinds) != 1:
             raise DataError(
-                f'{path}: the file must say venue = "NAME" or issuer = "NAME", one of them'
+                f'{path}: the file must say venue = "NAME" or issuer = "NAME", one of them, or '
+                'collateral = "TOKEN"'
             )
         subject = (kinds[0], table[kinds[0]])
         if subject in found:
@@ -148,6 +168,19 @@ def load_issuer(name: str) -> Issuer:
     return read_issuer(HOME / "issuers" / f"{name}.toml")
 
 
+def collateral_names() -> list[str]:
+    """Names of the shipped collateral."""
+    return _shipped("collateral")
+
+
+@cache
+def load_collateral(name: str) -> Asset:
+    """Load the shipped terms of a token; a DataError says which tokens there are."""
+    if name not in collateral_names():
+        raise _absent("collateral", name, collateral_names())
+    return read_collateral(HOME / "collateral" / f"{name}.toml")
+
+
 def digest(own: Iterable[OwnFile] = ()) -> str:
     """Digest of the shipped rulebook and of the user's files a run used."""
     seen = hashlib.sha256()
@@ -163,7 +196,7 @@ def _absent(kind: str, name: str, known: list[str]) -> DataError:
 
 
 def _shipped(kind: str) -> list[str]:
-    return sorted(path.stem for path in (HOME / f"{kind}s").glob("*.toml"))
+    return sorted(path.stem for path in (HOME / _FOLDERS[kind]).glob("*.toml"))
 
 
 def _digest(path: Path) -> str:
@@ -179,3 +212,8 @@ def _venue(path: Path, name: str, _: str, base: Venue | None) -> Venue:
 @lru_cache(maxsize=64)
 def _issuer(path: Path, name: str, _: str, base: Issuer | None) -> Issuer:
     return read_issuer(path, base, name)
+
+
+@lru_cache(maxsize=64)
+def _asset(path: Path, name: str, _: str, base: Asset | None) -> Asset:
+    return read_collateral(path, base, name)

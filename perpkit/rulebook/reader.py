@@ -1,10 +1,11 @@
 """Reads the rulebook: dated blocks of sourced values, checked while they load.
 
-A file is named for its venue or issuer and holds
+A file is named for its venue, issuer or token and holds
 
 - ``[sources]``: short tag = public name or address;
 - ``[[blocks]]``: a ``from`` date and the keys that change on it, the first block stating every key;
 - ``[[coins]]`` (venues): the same for the coins in ``names``; in force, it wins over the blocks;
+- ``[[venues]]`` (collateral): the same for the venues in ``names``;
 - ``closed`` (venues): the date the venue ended on, with its source and confidence.
 
 A value is ``{ value = ..., source = "TAG, TAG", confidence = "...", note = "..." }``, the note
@@ -22,15 +23,23 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from perpkit.errors import DataError, nearest
+from perpkit.rulebook.asset import Asset
 from perpkit.rulebook.consistency import LINKED, inconsistencies
-from perpkit.rulebook.keys import ISSUER_KEYS, VENUE_KEYS
+from perpkit.rulebook.keys import COLLATERAL_KEYS, ISSUER_KEYS, VENUE_KEYS
 from perpkit.rulebook.legal import CONFIDENCES, UNKNOWN, Key, fault
 from perpkit.rulebook.venue import End, Issuer, Timeline, Value, Venue, day
 from perpkit.units import to_ns
 
 HOME: Final = Path(__file__).parent
 _PARTS: Final = ("value", "source", "confidence")
-KEYS: Final[Mapping[str, Mapping[str, Key]]] = {"venue": VENUE_KEYS, "issuer": ISSUER_KEYS}
+KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
+    "venue": VENUE_KEYS,
+    "issuer": ISSUER_KEYS,
+    "collateral": COLLATERAL_KEYS,
+}
+# The table, and the word for its rows, of what some names of a file say otherwise.
+_NAMED: Final = {"venue": ("coins", "xyz:NVDA"), "collateral": ("venues", "kraken")}
+Subject = Venue | Issuer | Asset
 
 
 def read_venue(path: Path, base: Venue | None = None, name: str = "") -> Venue:
@@ -64,6 +73,15 @@ def read_issuer(path: Path, base: Issuer | None = None, name: str = "") -> Issue
     """Read and check one issuer's file; as :func:`read_venue`."""
     file = _File(path, "issuer", base, name)
     return Issuer(file.name, file.title, file.where, file.first_ns, file.timeline("blocks"), base)
+
+
+def read_collateral(path: Path, base: Asset | None = None, name: str = "") -> Asset:
+    """Read and check one token's file; as :func:`read_venue`."""
+    file = _File(path, "collateral", base, name)
+    venues = {one for block in file.table.get("venues", ()) for one in file.names(block)}
+    apart = {one: file.timeline("venues", one) for one in sorted(venues)}
+    blocks = file.timeline("blocks")
+    return Asset(file.name, file.title, file.where, file.first_ns, blocks, apart, base)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -114,13 +132,14 @@ def _check_links(venue: Venue, file: _File) -> None:
 class _File:
     """One file on its way in: its table, and the checks that know where they are."""
 
-    def __init__(self, path: Path, kind: str, base: Venue | Issuer | None, name: str) -> None:
+    def __init__(self, path: Path, kind: str, base: Subject | None, name: str) -> None:
         self.where = _where(path)
         # Of the user's own files the name alone: results say it, and they may travel.
         self.place = self.where if path.is_relative_to(HOME) else path.name
         self.keys = KEYS[kind]
         self.table = read_table(path)
-        tables = ["blocks", "coins"] if kind == "venue" else ["blocks"]
+        self.named, self.example = _NAMED.get(kind, ("", ""))
+        tables = ["blocks", self.named] if self.named else ["blocks"]
         known = ["schema", kind, "title", "sources", *tables]
         self.only(self.table, "the file", [*known, "closed"] if kind == "venue" else known)
         self.name = name or path.stem
@@ -144,7 +163,7 @@ class _File:
             if key not in known:
                 self.refuse(where, f"has the unknown key {key}, {nearest(key, known)}")
 
-    def check_blocks(self, base: Venue | Issuer | None) -> int:
+    def check_blocks(self, base: Subject | None) -> int:
         """Dates ascend and, without a base, the first block is whole; the instant it starts at."""
         blocks = self.table.get("blocks", [])
         missing = [key for key in self.keys if not blocks or key not in blocks[0]]
@@ -183,7 +202,9 @@ class _File:
     def names(self, block: Mapping[str, Any]) -> list[str]:
         names = block.get("names")
         if not (names and isinstance(names, list) and all(isinstance(n, str) for n in names)):
-            self.refuse("a block of coins", 'lacks names; write names = ["xyz:NVDA"]')
+            self.refuse(
+                f"a block of {self.named}", f'lacks names; write names = ["{self.example}"]'
+            )
         return names
 
     def timeline(self, table: str, coin: str | None = None) -> Timeline:
@@ -192,7 +213,7 @@ class _File:
         for n, block in enumerate(self.table.get(table, ()), 1):
             if coin is not None and coin not in self.names(block):
                 continue
-            where = f"block {n}" if coin is None else f"coins block {n} ({coin})"
+            where = f"block {n}" if coin is None else f"{table} block {n} ({coin})"
             fixed = ["from"] if coin is None else ["from", "names"]
             for key, value in self.values(block, where, fixed):
                 series = line.setdefault(key, [])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from perpkit.arrays import TERM, Closed, Formula, Session
+from perpkit.arrays import TERM, Closed, Formula, Mode, Session
 from perpkit.rulebook.keys import NONE, UNKNOWN
+from perpkit.rulebook.legal import read_tiers
 from perpkit.rulebook.venue import Value
 
 Found = Mapping[str, Value]  # every key of the rulebook -> the value in force
@@ -17,17 +18,29 @@ class TermChoice(NamedTuple):
     """The run's choices that enter the records."""
 
     liquidity: Literal["taker", "maker"]
-    leverage: float | None  # None: each coin's max_leverage
+    # Of all coins, or of some by name; None, or a coin not named: its max_leverage.
+    leverage: float | Mapping[str, float] | None
     half_spread_frac: float
     slippage_frac: float
+    max_order_usd: float | None = None  # None: any
+
+    def leverage_of(self, coin: str) -> float | None:
+        """Leverage chosen for a coin; None for its highest."""
+        if isinstance(self.leverage, Mapping):
+            return self.leverage.get(coin)
+        return self.leverage
 
 
-# What the rules of a run read, by what is switched on: always, rates by the formula, formed prices.
+# What the rules of a run read, by what is switched on: always, rates by the formula, the cap on
+# open interest, formed prices.
 ALWAYS: Final = frozenset(
     {
         "max_leverage",
         "maintenance_share_frac",
         "taker_frac",
+        "margin_tiers",
+        "liquidation_part_frac",
+        "liquidation_part_above_usd",
         "backstop_frac",
         "sz_decimals",
         "min_order_usd",
@@ -47,6 +60,7 @@ FORMULA: Final = frozenset(
         "swap_short_1d",
     }
 )
+OPEN_INTEREST: Final = frozenset({"oi_cap_usd"})
 PRICES: Final = frozenset(
     {
         "premium",
@@ -86,7 +100,11 @@ _READ_WITH: Final[Mapping[str, tuple[str, tuple[object, ...]]]] = {
     "mark_step_frac": ("mark_rule", ("median",)),
     "growth_factor": ("growth_mode", (True,)),
 }
-_OF_BOUNDS = ("bound_threshold_frac", "bound_resets", "bound_when")
+# A key that no rule reads where another is "none".
+_READ_UNLESS_NONE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("bound_threshold_frac", "bound_resets", "bound_when"), "bound_frac"),
+    "liquidation_part_above_usd": "liquidation_part_frac",
+}
 
 _CODES: Final[Mapping[str, Mapping[str, int]]] = {
     "external_session": {
@@ -103,6 +121,12 @@ _CODES: Final[Mapping[str, Mapping[str, int]]] = {
         "frozen": Closed.FROZEN,
         "blend": Closed.BLEND,
         "own_mark": Closed.OWN_MARK,
+    },
+    "margin_modes": {
+        "cross": Mode.CROSS,
+        "cross_isolated": Mode.CROSS_ISOLATED,
+        "isolated": Mode.ISOLATED,
+        "strict_isolated": Mode.STRICT_ISOLATED,
     },
     "funding_formula": {
         "premium": Formula.PREMIUM,
@@ -123,13 +147,17 @@ ENTER: Final = frozenset(TERM.names or ()) | {
     "growth_mode",
     "growth_factor",
     "sz_decimals",
+    "margin_modes",
+    "margin_tiers",
+    "liquidation_part_frac",
+    "liquidation_part_above_usd",
 }
 
 
 def is_read(key: str, found: Found) -> bool:
     """Whether a rule that needs the key also reads it, given the other values."""
-    if key in _OF_BOUNDS:
-        return found["bound_frac"].value != NONE
+    if key in _READ_UNLESS_NONE:
+        return found[_READ_UNLESS_NONE[key]].value != NONE
     on, words = _READ_WITH.get(key, (key, ()))
     # What the other key says may itself be unknown, and is refused for that.
     return on == key or found[on].value in (*words, UNKNOWN)
@@ -140,9 +168,8 @@ def number(value: Value) -> float:
     return NAN if value.value in (UNKNOWN, NONE) else float(value.value)
 
 
-def record(found: Found, choice: TermChoice) -> tuple[float, ...]:
+def record(found: Found, choice: TermChoice, coin: str) -> tuple[float, ...]:
     """One record of :data:`perpkit.arrays.TERM`; what is unknown or none is NaN."""
-    max_leverage = number(found["max_leverage"])
     formed = {
         # A step of the whole price reaches everything between nothing and twice itself.
         "step_frac": 1.0 if found["step_frac"].value == NONE else number(found["step_frac"]),
@@ -150,8 +177,10 @@ def record(found: Found, choice: TermChoice) -> tuple[float, ...]:
         "step_on_mark": _is(found["step_base"], "mark"),
         "median_mark": _is(found["mark_rule"], "median"),
         "bound_always": _is(found["bound_when"], "always"),
-        "initial_frac": 1.0 / (max_leverage if choice.leverage is None else choice.leverage),
-        "maintenance_frac": number(found["maintenance_share_frac"]) / max_leverage,
+        **tier_lines(found, choice.leverage_of(coin)),
+        "partial_frac": number(found["liquidation_part_frac"]),
+        "partial_above_usd": number(found["liquidation_part_above_usd"]),
+        "max_order_usd": NAN if choice.max_order_usd is None else choice.max_order_usd,
         "fee_frac": _fee_frac(found, choice),
         "cost_frac": choice.half_spread_frac + choice.slippage_frac,
         "lots_per_unit": 10.0 ** number(found["sz_decimals"]),
@@ -160,6 +189,31 @@ def record(found: Found, choice: TermChoice) -> tuple[float, ...]:
         formed[key] = float(codes.get(str(found[key].value), NAN))
     names = TERM.names or ()
     return tuple(formed[n] if n in formed else number(found[n]) for n in names)
+
+
+def tier_lines(found: Found, leverage: float | None) -> dict[str, float]:
+    """Initial and maintenance rate of each tier, with the offset that makes the tiers meet.
+
+    ``offset_n = offset_(n-1) + lower_n (rate_n - rate_(n-1))`` (Hyperliquid documentation,
+    trading/margin-tiers); a tier that is not there is zero.
+    """
+    highest = number(found["max_leverage"])
+    share = number(found["maintenance_share_frac"])
+    chosen = highest if leverage is None else leverage
+    made = {"initial_frac": 1.0 / min(chosen, highest), "maintenance_frac": share / highest}
+    told = [(0.0, highest), *read_tiers(found["margin_tiers"].value)]
+    for what, rates in (
+        ("initial", [1.0 / min(chosen, allowed) for _, allowed in told]),
+        ("maintenance", [share / allowed for _, allowed in told]),
+    ):
+        offset = 0.0
+        for tier in (2, 3):
+            there = tier <= len(told)
+            if there:
+                offset += told[tier - 1][0] * (rates[tier - 1] - rates[tier - 2])
+            made[f"{what}{tier}_frac"] = rates[tier - 1] if there else 0.0
+            made[f"{what}{tier}_off_usd"] = offset if there else 0.0
+    return made
 
 
 def _is(value: Value, one: str) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from perpkit.arrays import I64
-from perpkit.errors import DataError, RequestError
+from perpkit.errors import DataError, RequestError, nearest
 from perpkit.rulebook.consistency import inconsistencies
 from perpkit.rulebook.keys import NONE, UNPLAYED, VENUE_KEYS
 from perpkit.rulebook.overrides import CoinTerms
@@ -79,6 +79,16 @@ def refuse_inconsistent(coin: CoinTerms, found: Found, ns: int) -> None:
             f"{coin.venue}: {key} of {coin.coin} on {day(ns)} {problem}; set terms.{key} in the "
             f"run file too (or --set terms.{key}=VALUE)"
         )
+
+
+def refuse_names(coins: Sequence[CoinTerms], leverage: float | Mapping[str, float] | None) -> None:
+    """Refuse a leverage of a coin that is not in the run."""
+    names = [coin.coin for coin in coins]
+    for coin in leverage if isinstance(leverage, Mapping) else ():
+        if coin not in names:
+            raise RequestError(
+                f"leverage: {coin} is not traded in this run: {nearest(coin, names)}"
+            )
 
 
 def refuse_leverage(coin: CoinTerms, found: Found, leverage: float | None, ns: int) -> None:

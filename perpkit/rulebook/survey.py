@@ -1,4 +1,4 @@
-"""What the rulebook says of a venue: how much is known, the terms of a day, what changed."""
+"""What the rulebook says of a venue or of collateral: how much is known, on a day, what changed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from perpkit.rulebook.keys import CONFIDENCES, VENUE_KEYS
+from perpkit.rulebook.asset import Asset
+from perpkit.rulebook.keys import COLLATERAL_KEYS, CONFIDENCES, VENUE_KEYS
 from perpkit.rulebook.venue import Value, Venue
 
 _END_NS = 2**62  # later than any block
 
 
 class Completeness(NamedTuple):
-    """How much of a venue is known, in the last word of its file."""
+    """How much of a venue, or of a token, is known in the last word of its file."""
 
-    venue: str
+    venue: str  # or the token
     title: str
     first_ns: int
     closed_ns: int | None
@@ -86,6 +87,39 @@ def terms_at(venue: Venue, when_ns: int, coin: str = "") -> list[Shown]:
         told = {} if coin else {c: venue.at(key, when_ns, c) for c in venue.named()}
         others = {c: v for c, v in told.items() if v.value != value.value}
         made.append(Shown(key, value, others))
+    return made
+
+
+def asset_completeness(asset: Asset) -> Completeness:
+    """How much of a token as collateral is known."""
+    found = asset_terms(asset, _END_NS)
+    known = [shown for shown in found if shown.value.known]
+    count = Counter(shown.value.confidence for shown in known)
+    return Completeness(
+        asset.name,
+        asset.title,
+        asset.first_ns,
+        None,
+        len(COLLATERAL_KEYS),
+        tuple(shown.key for shown in found if not shown.value.known),
+        {confidence: count[confidence] for confidence in CONFIDENCES},
+        len(asset.named()),
+    )
+
+
+def asset_terms(asset: Asset, when_ns: int) -> list[Shown]:
+    """Every key of a token at an instant, with the venues that differ.
+
+    Raises
+    ------
+    DataError
+        If the instant lies before the token's first block.
+    """
+    made = []
+    for key in COLLATERAL_KEYS:
+        value = asset.at(key, when_ns)
+        told = {venue: asset.at(key, when_ns, venue) for venue in asset.named()}
+        made.append(Shown(key, value, {v: x for v, x in told.items() if x.value != value.value}))
     return made
 
 

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import I64, TERM
+from perpkit.arrays import F64, I64, TERM
 from perpkit.rulebook.keys import UNKNOWN, VENUE_KEYS
 from perpkit.rulebook.library import Rulebook, open_rulebook
 from perpkit.rulebook.overrides import CoinTerms, Stated, stated_terms
-from perpkit.rulebook.record import ENTER, Found, TermChoice, is_read, record
+from perpkit.rulebook.record import ENTER, Found, TermChoice, is_read, number, record
 from perpkit.rulebook.refusals import (
     refuse_closed,
     refuse_inconsistent,
     refuse_leverage,
+    refuse_names,
     refuse_unknown,
 )
 from perpkit.rulebook.venue import Term, Value, Venue
@@ -50,6 +51,7 @@ class Resolved(NamedTuple):
     terms: Records2D  # (E, M) of arrays.TERM; unknown is NaN
     era: I64  # (T,) row of ``terms`` in force
     used: list[UsedTerm]
+    oi_cap_usd: F64  # (E, M) of the tape, which no rule reads; NaN for none
 
 
 def resolve_terms(
@@ -80,6 +82,7 @@ def resolve_terms(
         term is wrong.
     """
     needs = _all_needs(needs, choice)
+    refuse_names(coins, choice.leverage)
     stated = stated_terms(coins, overrides)
     book = open_rulebook() if book is None else book
     made = {name: book.venue(name) for name in dict.fromkeys(c.venue for c in coins)}
@@ -94,12 +97,13 @@ def resolve_terms(
         refuse_unknown(coins, row, needs, ns)
         for coin, found in zip(coins, row, strict=True):
             refuse_inconsistent(coin, found, ns)
-            refuse_leverage(coin, found, choice.leverage, ns)
+            refuse_leverage(coin, found, choice.leverage_of(coin.coin), ns)
     terms = np.zeros((len(table), len(coins)), TERM).view(np.recarray)
     for e, row in enumerate(table):
         for m, found in enumerate(row):
-            terms[e, m] = record(found, choice)
-    return Resolved(terms, era, _used(coins, table, choice, needs))
+            terms[e, m] = record(found, choice, coins[m].coin)
+    caps = np.array([[number(found["oi_cap_usd"]) for found in row] for row in table])
+    return Resolved(terms, era, _used(coins, table, choice, needs), caps)
 
 
 def _all_needs(needs: frozenset[str], choice: TermChoice) -> frozenset[str]:
@@ -140,11 +144,11 @@ def _found(coin: CoinTerms, venue: Venue, own: Stated, ns: int, needs: frozenset
     }
 
 
-def _entered(found: Found, choice: TermChoice) -> Iterator[str]:
+def _entered(found: Found, choice: TermChoice, needs: frozenset[str]) -> Iterator[str]:
     other = "maker_frac" if choice.liquidity == "taker" else "taker_frac"
     for key, value in found.items():
         idle = key == "growth_factor" and found["growth_mode"].value is not True
-        enters = key in ENTER and value.known and is_read(key, found)
+        enters = key in ENTER | needs and value.known and is_read(key, found)
         if enters and key != other and not idle:
             yield key
 
@@ -159,7 +163,7 @@ def _used(
     shared: dict[tuple[str, str, Value], dict[str, None]] = {}  # coins, ordered and once
     for row in table:
         for coin, found in zip(coins, row, strict=True):
-            for key in _entered(found, choice):
+            for key in _entered(found, choice, needs):
                 shared.setdefault((coin.venue, key, found[key]), {})[coin.coin] = None
     mine = {v: {c.coin for c in coins if c.venue == v} for v in {c.venue for c in coins}}
     used = [

@@ -59,8 +59,8 @@ class Venue:
 
         The coin's own value wins over the venue's, and all that this file says over its base.
         """
-        own = _in_force(self.coins.get(coin, {}).get(key, ()), when_ns)
-        found = own or _in_force(self.blocks.get(key, ()), when_ns)
+        own = in_force(self.coins.get(coin, {}).get(key, ()), when_ns)
+        found = own or in_force(self.blocks.get(key, ()), when_ns)
         if found is None and self.base is not None:
             return self.base.find(key, when_ns, coin)
         return found
@@ -134,7 +134,7 @@ class Issuer:
         DataError
             If there is no such key, or the instant lies before the issuer's first block.
         """
-        found = _in_force(self.blocks.get(key, ()), when_ns)
+        found = in_force(self.blocks.get(key, ()), when_ns)
         if found is not None:
             return found
         if self.base is not None:
@@ -163,6 +163,7 @@ def day(ns: int) -> str:
     return moment.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%MZ")
 
 
-def _in_force(series: tuple[Value, ...], when_ns: int) -> Value | None:
+def in_force(series: tuple[Value, ...], when_ns: int) -> Value | None:
+    """The last value that started at an instant or before it."""
     row = bisect_right(series, when_ns, key=lambda value: value.since_ns)
     return series[row - 1] if row else None

@@ -253,3 +253,21 @@ def test_the_line_that_is_asked_for_is_the_one_that_helps(
     assert (by_file.code, by_option.code) == (0, 0)
     terms = json.loads((work / "a" / "manifest.json").read_text(encoding="utf-8"))["terms"]
     assert {t["value"] for t in terms if t["key"] == "min_order_usd"} == {8, 10}
+
+
+def test_collateral_is_listed_and_shown(rules: Command) -> None:
+    assert any(line.startswith("BUIDL ") for line in printed(rules()).splitlines())
+    tokens = {one["token"]: one for one in data(rules("--json"))["collateral"]}
+    assert tokens["USTB"]["known"] == 10
+    assert tokens["USTB"]["unknown"] == ["redeem_min_usd"]
+    out = printed(rules("ustb", "--at", "2026-08-15"))
+    assert out == printed(rules("USTB", "--at", "2026-08-15"))
+    assert "market_days" in out
+    told = data(rules("BTC", "--at", "2026-08-15", "--json"))
+    (haircut,) = [term for term in told["terms"] if term["key"] == "haircut_frac"]
+    assert (haircut["value"], haircut["venues"]["kraken"]["value"]) == (0.5, 0.03)
+
+
+def test_collateral_has_no_coins(rules: Command) -> None:
+    refused(rules("USTB", "--coin", "NVDA"), 2, "USTB is collateral", "--coin")
+    refused(rules("USTB", "--at", "2020-01-01"), 2, "start on 2024-02-01")

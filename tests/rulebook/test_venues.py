@@ -61,11 +61,13 @@ def test_every_value_is_sourced(name):
         ("hyperliquid", {"oi_cap_usd", "eligibility"}),
         # The impact notional is unpublished; no page on who may trade was read.
         ("xyz", {"impact_usd", "eligibility"}),
-        # Limits without a number, a bound around a price that moves, two pages that were not found.
+        # Limits without a number, tiers beyond the first, a bound around a price that moves, two
+        # pages that were not found.
         (
             "binance",
             {"step_frac", "bound_frac", "bound_threshold_frac", "bound_resets", "bound_when"}
-            | {"oi_cap_usd", "splits"},
+            | {"oi_cap_usd", "splits", "margin_tiers"}
+            | {"liquidation_part_frac", "liquidation_part_above_usd"},
         ),
     ],
 )
