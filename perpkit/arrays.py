@@ -1,10 +1,12 @@
 """The one home of every array: name, shape, dtype, unit.
 
 Axes: ``T`` hours, ``M`` perps, ``K`` tokens, ``A`` accounts, ``U`` underlyings, ``E`` eras of the
-terms, ``N`` corporate actions, ``S`` sessions of external prices, ``I`` instruments, ``P`` rows of
-a plan. Hour first, instrument second, C order, also for one instrument. Instruments are numbered
-perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1 is "none". NaN in a price means
-"absent"; null never gets this far.
+terms, ``N`` corporate actions, ``J`` shocks, ``S`` sessions of external prices, ``I`` instruments,
+``P`` rows of a plan. An axis that is 0 where its feature is off: ``C`` accounts that tokens are
+pledged in, ``D`` accounts whose settle currency has a price, ``Q`` perps with a cap on open
+interest, ``W`` tokens with redemption hours. Hour first, instrument second, C order, also for one
+instrument. Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1
+is "none". NaN in a price means "absent"; null never gets this far.
 
 The loops and the strategy receive these tuples; ``perpkit.rule`` reads the annotations to build the
 compiled signatures, so a field added here is a field of the compiled loops.
@@ -12,27 +14,44 @@ compiled signatures, so a field added here is a field of the compiled loops.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perpkit.codes import Closed, Event, Flow, Formula, Phase, Reason, Session
+from perpkit.codes import Closed, Event, Flow, Formula, Mode, Phase, Reason, Session, Shock
 from perpkit.layout import Axes
-from perpkit.records import PATH, TERM, record
+from perpkit.records import (
+    ACCOUNT,
+    ACCOUNT_VIEW,
+    EVENT,
+    FILL,
+    PATH,
+    PAYMENT,
+    PERP_VIEW,
+    TERM,
+    TOKEN_VIEW,
+)
 
 # What is taken from here beside the arrays themselves.
 __all__ = [
+    "ACCOUNT",
+    "EVENT",
+    "FILL",
     "PATH",
+    "PAYMENT",
     "TERM",
     "Axes",
     "Closed",
     "Event",
     "Flow",
     "Formula",
+    "Mode",
     "Phase",
     "Reason",
     "Session",
+    "Shock",
 ]
 
 F64 = NDArray[np.float64]
@@ -46,6 +65,12 @@ FA = Annotated[F64, Axes("f8", ("A",))]
 FM = Annotated[F64, Axes("f8", ("M",))]
 FK = Annotated[F64, Axes("f8", ("K",))]
 FN = Annotated[F64, Axes("f8", ("N",))]
+FJ = Annotated[F64, Axes("f8", ("J",))]
+FCK = Annotated[F64, Axes("f8", ("C", "K"))]
+FTCK = Annotated[F64, Axes("f8", ("T", "C", "K"))]
+FW = Annotated[F64, Axes("f8", ("W",))]
+FD = Annotated[F64, Axes("f8", ("D",))]
+FTD = Annotated[F64, Axes("f8", ("T", "D"))]
 FTA = Annotated[F64, Axes("f8", ("T", "A"))]
 FTM = Annotated[F64, Axes("f8", ("T", "M"))]
 FTX = Annotated[F64, Axes("f8", ("T", "X"))]
@@ -59,11 +84,20 @@ IA = Annotated[I64, Axes("i8", ("A",))]
 IM = Annotated[I64, Axes("i8", ("M",))]
 IK = Annotated[I64, Axes("i8", ("K",))]
 IN = Annotated[I64, Axes("i8", ("N",))]
+IC = Annotated[I64, Axes("i8", ("C",))]
+IW = Annotated[I64, Axes("i8", ("W",))]
+IJ = Annotated[I64, Axes("i8", ("J",))]
+I1 = Annotated[I64, Axes("i8", ("one",))]
 I3 = Annotated[I64, Axes("i8", ("three",))]
 CTU = Annotated[I8, Axes("i1", ("T", "U"))]
 BA = Annotated[B8, Axes("?", ("A",))]
 BM = Annotated[B8, Axes("?", ("M",))]
 BK = Annotated[B8, Axes("?", ("K",))]
+BCK = Annotated[B8, Axes("?", ("C", "K"))]
+BTQ = Annotated[B8, Axes("?", ("T", "Q"))]
+BTW = Annotated[B8, Axes("?", ("T", "W"))]
+BW = Annotated[B8, Axes("?", ("W",))]
+ITW = Annotated[I64, Axes("i8", ("T", "W"))]
 BTY = Annotated[B8, Axes("?", ("T", "Y"))]
 BTM = Annotated[B8, Axes("?", ("T", "M"))]
 BTK = Annotated[B8, Axes("?", ("T", "K"))]
@@ -117,6 +151,16 @@ class Tape(NamedTuple):
     action_row: IN  # ascending
     action_token: IN
     action_usd: FN  # cash dividend a token pays, net of withholding
+    capped: BTQ  # open interest is at its cap: positions may only be reduced
+    redeemable: BTW  # the issuer takes the token back at NAV in this hour
+    redeem_rows: ITW  # rows from a request of this hour to its cash
+    payday: BTW  # units accrued are paid out and free to use
+    cash_px: FTD  # USD a unit of each account's settle currency
+    shock_row: IJ  # ascending
+    shock_kind: IJ  # code of Shock
+    shock_instrument: IJ  # -1 for none
+    shock_account: IJ  # -1 for none
+    shock_value: FJ
 
 
 class Replay(NamedTuple):
@@ -152,6 +196,16 @@ class Replay(NamedTuple):
     action_row: IN
     action_token: IN
     action_usd: FN
+    capped: BTQ
+    redeemable: BTW
+    redeem_rows: ITW
+    payday: BTW
+    cash_px: FTD
+    shock_row: IJ
+    shock_kind: IJ
+    shock_instrument: IJ
+    shock_account: IJ
+    shock_value: FJ
 
 
 Terms = Annotated[Records, Axes(TERM, ("E", "M"))]
@@ -172,6 +226,7 @@ class Perps(NamedTuple):
     high_px: FM
     low_px: FM
     stale: BM
+    volume_usd: FM  # of 24 hours, a row of the tape
     liquidation_px: FM  # NaN without a position or where no price liquidates
     target: FM  # standing target, NaN for none
     decided: IM  # row at which the target was set
@@ -188,10 +243,14 @@ class Perps(NamedTuple):
 class Tokens(NamedTuple):
     """State of each token."""
 
-    units: FK
+    units: FK  # in all: free, locked and pledged
+    locked: FK  # part of them that accrued and is not paid out yet, or is frozen
+    start_px: FK  # the fair price of the hour before, where the margin test's path starts
+    end_px: FK  # of a failing account: where that path ends
     fair_px: FK  # of the hour being played, like the next four: rows of the tape
     bid_px: FK
     ask_px: FK
+    nav_px: FK
     multiplier: FK
     tradable: BK  # live, or by choice any recorded quote that is not halted
     target: FK
@@ -201,29 +260,64 @@ class Tokens(NamedTuple):
     half_spread_frac: FK  # added where bid = ask
     fee_frac: FK
     min_order_usd: FK
+    accrues: BK  # yield in new units is locked until a payday
+    redeem_hours: IK  # of the issuer's terms; -1: it does not redeem
+    redeem_fee_frac: FK
+    redeem_min_usd: FK
     trimmed: BK
     order: FK
     order_px: FK
 
 
 class Accounts(NamedTuple):
-    """State of each account; account 0 is the custody wallet."""
+    """State of each account, in units of its settle currency; account 0 is the custody wallet.
+
+    An isolated position is an account of its own below its venue's.
+    """
 
     cash_usd: FA
     is_margin: BA
+    parent: IA  # the venue account that an isolated position belongs to, -1 for none
+    strict: BA  # an isolated position whose margin cannot be taken out
+    failed: BA  # the venue failed: nothing moves any more
+    counted_frac: FA  # share of what it has that counts as margin value; 1 but for portfolio margin
+    buffer_usd: FA  # required besides maintenance; 0 but for portfolio margin
+    lent_usd: FA  # most that pledged tokens count for, inf for no limit
     value_usd: FA  # margin value at mark
-    equity_usd: FA  # value and the tokens held there at fair price
+    equity_usd: FA  # in USD: cash, unrealised profit and the tokens held there at fair price
     initial_usd: FA
+    free_usd: FA  # margin value for opening, by the initial haircuts, less initial
+    cash_free_usd: FA  # the same without pledged tokens: what may go to an isolated position
     maintenance_usd: FA
-    spare_usd: FA  # of the margin test: value less maintenance at the hour's extremes
-    transfer_refused: BA
+    # Of the margin test: value less maintenance at the hour's extremes; of the treasury: less than
+    # zero by what an account is called for and does not get from its venue's
+    spare_usd: FA
+    px: FD  # USD a unit of the settle currency, a row of the tape; empty: 1
+    owed_hours: IA  # for how long cash has been owed against mirrored collateral
+    transfer_refused: BA  # cash that is needed could not come, and an event said so
+    sweep_refused: BA  # cash to spare could not leave, and an event said so
+
+
+class Collateral(NamedTuple):
+    """Tokens pledged in margin accounts; empty where nothing is."""
+
+    units: FCK
+    haircut_frac: FCK  # on the value that meets maintenance
+    initial_haircut_frac: FCK  # on the value that meets initial margin
+    mirrored: BCK  # in custody outside the venue: not lost with it, losses settled in cash
+    before: IC  # tokens before the first that is pledged in an account, which loops leave out,
+    after: IC  # and after the last
 
 
 class Pending(NamedTuple):
-    """Cash under way to each account."""
+    """Cash under way: to each account, and from the issuer of each token to the wallet."""
 
     usd: FA
     due_row: IA  # row at which it arrives; -1 for none
+    redeeming: I1  # how many redemptions are under way
+    redeem_usd: FW
+    redeem_row: IW
+    redeem_refused: BW  # a redemption was not possible, and an event said so
 
 
 class Book(NamedTuple):
@@ -232,36 +326,8 @@ class Book(NamedTuple):
     perps: Perps
     tokens: Tokens
     accounts: Accounts
+    collateral: Collateral
     pending: Pending
-
-
-FILL = record(
-    ("row", "i8"),
-    ("decided", "i8"),
-    ("instrument", "i8"),
-    ("account", "i8"),
-    ("reason", "i8"),
-    ("size", "f8"),  # signed units
-    ("px", "f8"),
-    ("value_px", "f8"),  # mark or fair price the position is valued at in that row
-    ("fee_usd", "f8"),
-)
-PAYMENT = record(
-    ("row", "i8"),
-    ("flow", "i8"),
-    ("instrument", "i8"),
-    ("account", "i8"),
-    ("quantity", "f8"),  # dividend: units; yield: new units
-    ("rate", "f8"),  # dividend: USD a unit; yield: rate of the hour
-    ("usd", "f8"),
-)
-EVENT = record(
-    ("row", "i8"),
-    ("kind", "i8"),
-    ("instrument", "i8"),
-    ("account", "i8"),
-    ("usd", "f8"),
-)
 
 
 class Out(NamedTuple):
@@ -280,11 +346,9 @@ class Rows(NamedTuple):
     liquidation_px: FTM
     funding_usd: FTM  # paid at t on the position of the row before
     units: FTK
-    cash_usd: FTA
+    pledged: FTCK  # part of the units
+    account: Annotated[Records, Axes(ACCOUNT, ("T", "A"))]
     transit_usd: FTA  # cash under way to the account
-    value_usd: FTA
-    initial_usd: FTA
-    maintenance_usd: FTA
     equity_usd: FT
 
 
@@ -309,6 +373,19 @@ class Settings(NamedTuple):
     topup_to_ratio: float
     max_quote_spread_frac: float
     max_frozen_hours: int
+    joint_paths: int = 0  # margin_paths: 1 all prices at their highs, or lows, or marks
+    sweep_at_ratio: float = 0.0  # margin ratio below which cash goes back to the wallet; 0: never
+    sweep_token: int = -1  # token that idle wallet cash is put into; -1: none
+    wallet_cash_usd: float = 0.0  # cash that stays in the wallet all the same
+    redeem: int = 0  # 1: tokens of the kinds treasury and stable are redeemed to meet a call
+    delever: int = 0  # 1: both legs are cut where a call cannot be met otherwise
+    borrow_apr: float = 0.0  # on cash that a margin account owes, simple
+    seize_cost_frac: float = 0.0  # what a venue loses in selling pledged tokens
+    mirror_hours: int = 0  # within which cash owed against mirrored collateral is settled
+    adl_shock_frac: float = math.inf  # move of the mark in an hour that starts ADL; inf: never
+    adl_index: float = 0.0  # our ADL index from which we are reached
+    impact_coefficient: float = 0.0  # impact = coefficient * sqrt(order / day's volume)
+    max_volume_frac: float = math.inf  # largest order, share of an hour's mean volume
 
 
 # --------------------------------------------------------------------------- the strategy's view
@@ -333,34 +410,6 @@ class Past(NamedTuple):
     hours_to_close: FTU
     hours_to_reopen: FTU
     hours_to_cash_open: FTU
-
-
-PERP_VIEW = record(
-    ("position", "f8"),
-    ("entry_px", "f8"),
-    ("mark_px", "f8"),
-    ("liquidation_px", "f8"),
-    ("lots_per_unit", "f8"),
-    ("account", "i8"),
-    ("token", "i8"),
-    ("underlying", "i8"),
-    ("barred", "?"),  # re-entry refused after a liquidation
-)
-TOKEN_VIEW = record(
-    ("units", "f8"),
-    ("pledged", "f8"),
-    ("pending", "f8"),
-    ("fair_px", "f8"),
-    ("multiplier", "f8"),
-    ("account", "i8"),
-    ("underlying", "i8"),
-)
-ACCOUNT_VIEW = record(
-    ("cash_usd", "f8"),
-    ("equity_usd", "f8"),
-    ("margin_ratio", "f8"),
-    ("free_usd", "f8"),
-)
 
 
 class View(NamedTuple):

@@ -42,12 +42,27 @@ class Formula(IntEnum):
     CFD_SWAP = 2
 
 
+class Mode(IntEnum):
+    """How a venue lets a position be margined, the tighter the higher."""
+
+    CROSS = 0
+    CROSS_ISOLATED = 1  # as the account chooses
+    ISOLATED = 2  # margin of its own, which may be added to and taken out
+    STRICT_ISOLATED = 3  # and not taken out
+
+
 class Reason(IntEnum):
     """Why a fill happened."""
 
     TARGET = 0
     LIQUIDATION = 1
     BACKSTOP = 2
+    ADL = 3  # closed against a bankrupt side by auto-deleveraging
+    SEIZED = 4  # pledged tokens that the venue sells to cover a shortfall
+    REDEEMED = 5  # tokens that the issuer takes back at NAV
+    SWEPT = 6  # idle cash put into a yielding token at NAV
+    DELEVERED = 7  # both legs cut by the treasury, nothing else being left
+    SHOCK = 8  # settled by a recorded incident: the venue failed
 
 
 class Flow(IntEnum):
@@ -59,6 +74,8 @@ class Flow(IntEnum):
     TRANSFER = 3  # the cost of moving cash between accounts
     MARGIN_LOST = 4  # what the backstop keeps
     BAD_DEBT = 5  # borne by the venue, positive
+    INTEREST = 6  # on cash that a margin account owes
+    VENUE_LOSS = 7  # what a failed venue keeps
 
 
 class Event(IntEnum):
@@ -74,3 +91,28 @@ class Event(IntEnum):
     TRANSFER_REFUSED = 7
     FUNDING_MISSING = 8  # a settlement was due on a position and none is recorded: ends the run
     BAD_TARGET = 9  # an infinite target, or a negative one for a token: ends the run
+    PARTIAL = 10  # the first part of a large position is liquidated
+    ADL = 11
+    SEIZED = 12  # pledged tokens sold by the venue
+    OWED = 13  # cash is owed against mirrored collateral and not settled in time
+    REDEEM_SENT = 14
+    REDEEM_PAID = 15
+    REDEEM_REFUSED = 16  # not a redemption hour, halted, or below the minimum
+    SWEPT = 17
+    DELEVERED = 18
+    MARGIN_ADDED = 19  # to an isolated position, from its account
+    MARGIN_REMOVED = 20
+    CAPPED = 21  # open interest is at its cap, only reducing is allowed
+    VENUE_FAILED = 22
+    RELEASED = 23
+
+
+class Shock(IntEnum):
+    """What happened to an instrument or a venue at a row, told by the dataset."""
+
+    ADL = 0  # share of the position that is closed at the previous mark
+    VENUE_FAILURE = 1  # share of what the venue holds that is lost
+    REDEMPTION_HALT = 2  # 1 halts, 0 lifts; laid into the tape's redeemable hours
+    FREEZE = 3  # 1 freezes, 0 lifts; laid into the tape's halted hours
+    DEPEG = 4  # price of a settle currency from then on; laid into the tape's cash prices
+    ORACLE_STOP = 5  # hours of it are laid into the tape

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from perpkit.arrays import (
+    ACCOUNT,
     F64,
     Book,
     Door,
@@ -31,17 +32,43 @@ from perpkit.strategy.door import Plan, compiled_entry, plain_entry, plan_of
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_record
 from perpkit.tape import Market, settings_of
+from perpkit.tape.collateral import place_collateral
 from perpkit.units import stamp
 
 Progress = Callable[[int, int], None]  # rows played, rows in all
 
+# Hyperliquid documentation, trading/portfolio-margin: liquidatable above 0.95, 20 USDC on top.
+PORTFOLIO_COUNTED, PORTFOLIO_BUFFER_USD = 0.95, 20.0
+
 SLOW_CHUNK = 256  # rows between two reports of a run in plain Python
+
+
+class Kept(NamedTuple):
+    """The ledger rows by column; see :class:`perpkit.arrays.Rows`."""
+
+    position: F64  # (T, M), like the next two
+    liquidation_px: F64
+    funding_usd: F64
+    units: F64  # (T, K)
+    pledged: F64  # (T, C, K)
+    transit_usd: F64  # (T, A)
+    equity_usd: F64  # (T,)
+    cash_usd: F64  # (T, A), like the next three
+    value_usd: F64
+    initial_usd: F64
+    maintenance_usd: F64
+
+
+def columns_of(rows: Rows) -> Kept:
+    """The columns of the ledger rows, as views."""
+    columns = {name: getattr(rows, name) for name in Kept._fields if hasattr(rows, name)}
+    return Kept(**columns, **{name: rows.account[name] for name in ACCOUNT.names or ()})
 
 
 class Played(NamedTuple):
     """What the book loop left behind."""
 
-    rows: Rows
+    rows: Kept
     fills: Any  # records of arrays.FILL
     payments: Any  # records of arrays.PAYMENT
     events: Any  # records of arrays.EVENT
@@ -77,7 +104,14 @@ def set_up(
     names = market.names
     coins, tokens, accounts = len(names.coins), len(names.tokens), len(names.accounts)
     hours = len(market.tape.time_ns)
-    book = blank(Book, M=coins, K=tokens, A=accounts)
+    redeeming = market.tape.redeemable.shape[1]
+    pledges = market.pledges
+    # Up to the last account with a pledge: isolated positions come after all that can have one.
+    holding = np.flatnonzero(pledges.share.any(axis=1)) if pledges is not None else np.zeros(0)
+    pledged = int(holding[-1]) + 1 if holding.size else 0
+    if config.portfolio_margin:  # a rule of every account, with a pledge or without
+        pledged = int((names.account_parent < 0).sum())
+    book = blank(Book, M=coins, K=tokens, A=accounts, W=redeeming, C=pledged)
     # The run's own copy; the market's is shared by every run.
     for own, shared in zip(book.tokens, market.tokens, strict=True):
         own[:] = shared
@@ -87,20 +121,35 @@ def set_up(
     book.perps.account[:] = names.perp_account
     book.perps.token[:] = names.perp_token
     book.accounts.is_margin[1:] = True
+    book.accounts.parent[:] = names.account_parent
+    book.accounts.strict[:] = names.account_strict
+    book.accounts.counted_frac[:] = 1.0
+    book.accounts.lent_usd[:] = config.portfolio_cap_usd if config.portfolio_margin else np.inf
+    venues = np.flatnonzero(names.account_parent[1:] < 0) + 1
+    if config.portfolio_margin:  # of the venues' accounts, not of isolated positions
+        book.accounts.counted_frac[venues] = PORTFOLIO_COUNTED
+        book.accounts.buffer_usd[venues] = PORTFOLIO_BUFFER_USD
     book.accounts.cash_usd[0] = config.capital * (1.0 - config.margin_share)
-    book.accounts.cash_usd[1:] = config.capital * config.margin_share / (accounts - 1)
+    book.accounts.cash_usd[venues] = config.capital * config.margin_share / len(venues)
+    if market.tape.cash_px.shape[1]:  # so much USD, in what each account settles in
+        book.accounts.cash_usd[:] /= market.tape.cash_px[0]
     book.pending.due_row[:] = -1
+    book.pending.redeem_row[:] = -1
+    if pledges is not None:
+        place_collateral(pledges, market.tape, names.tokens, book)
     instruments = coins + tokens
-    rows = blank(Rows, T=hours, M=coins, K=tokens, A=accounts)
+    rows = blank(Rows, T=hours, M=coins, K=tokens, A=accounts, C=pledged)
     out = blank(
         Out,
-        fills=max(8_192, 3 * instruments),
-        payments=max(65_536, 3 * (instruments + accounts)),
-        events=max(8_192, 4 * (instruments + accounts)),
+        fills=max(8_192, 8 * instruments + 3 * pledged * tokens),
+        payments=max(65_536, 6 * (instruments + accounts)),
+        events=max(8_192, 8 * (instruments + accounts) + 3 * pledged * tokens),
         three=3,
     )
     view = blank(View, M=coins, K=tokens, A=accounts)
-    view.perps.account[:] = names.perp_account
+    # A strategy sizes by the account that pays: of an isolated position its venue's.
+    parent = names.account_parent[names.perp_account]
+    view.perps.account[:] = np.where(parent < 0, names.perp_account, parent)
     view.perps.token[:] = names.perp_token
     view.perps.underlying[:] = names.perp_underlying
     view.tokens.underlying[:] = names.token_underlying
@@ -143,7 +192,7 @@ def play(
     loop: Callable[..., int] = run_hours if pure_python else compiled()
     hours = len(market.tape.time_ns)
     kept: list[list[Any]] = [[], [], []]
-    settings = settings_of(config)
+    settings = settings_of(config, market.names)
     chunk = min(config.chunk_rows, SLOW_CHUNK) if pure_python else config.chunk_rows
     row = 0
     while row < hours:
@@ -157,7 +206,7 @@ def play(
         if progress is not None:
             progress(row, hours)
     fills, payments, events = (np.concatenate(x) for x in kept)
-    return Played(stage.ledger.rows, fills, payments, events)
+    return Played(columns_of(stage.ledger.rows), fills, payments, events)
 
 
 def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any) -> int:

@@ -1,4 +1,4 @@
-"""Records of a coin in the market: the terms in force, and how its prices stand between updates."""
+"""Records: the terms of a coin, how its prices stand between updates, what the book writes down."""
 
 from __future__ import annotations
 
@@ -93,11 +93,91 @@ TERM = record(
     ("funding_gap_frac", "f8"),
     ("swap_long_1d", "f8"),  # paid by longs, share of notional a day
     ("swap_short_1d", "f8"),  # paid by shorts
+    ("margin_modes", "f8"),  # code of Mode
+    # Requirements by tier: the largest over the tiers of notional times rate less offset, which is
+    # one line after another where rates rise. A tier that is not there is zero.
     ("initial_frac", "f8"),  # 1 / leverage
+    ("initial2_frac", "f8"),
+    ("initial2_off_usd", "f8"),
+    ("initial3_frac", "f8"),
+    ("initial3_off_usd", "f8"),
     ("maintenance_frac", "f8"),
+    ("maintenance2_frac", "f8"),
+    ("maintenance2_off_usd", "f8"),
+    ("maintenance3_frac", "f8"),
+    ("maintenance3_off_usd", "f8"),
+    ("partial_frac", "f8"),  # share of a large position that is liquidated first; NaN: all at once
+    ("partial_above_usd", "f8"),  # notional above which a position is large
     ("backstop_frac", "f8"),  # share of maintenance at which the venue takes over; NaN: it does not
     ("fee_frac", "f8"),
     ("cost_frac", "f8"),  # half-spread and impact of a fill against its reference price
     ("lots_per_unit", "f8"),
     ("min_order_usd", "f8"),
+    ("max_order_usd", "f8"),  # NaN: none
+)
+
+# An account at the end of an hour, in its settle currency: one record, as scattered over arrays of
+# their own the rows of many accounts cost more than all the rules.
+ACCOUNT = record(
+    ("cash_usd", "f8"),
+    ("value_usd", "f8"),
+    ("initial_usd", "f8"),
+    ("maintenance_usd", "f8"),
+)
+
+# Rows of the three buffers that the book writes.
+FILL = record(
+    ("row", "i8"),
+    ("decided", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("reason", "i8"),
+    ("size", "f8"),  # signed units
+    ("px", "f8"),
+    ("value_px", "f8"),  # mark or fair price the position is valued at in that row
+    ("fee_usd", "f8"),
+)
+PAYMENT = record(
+    ("row", "i8"),
+    ("flow", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("quantity", "f8"),  # dividend: units; yield: new units
+    ("rate", "f8"),  # dividend: USD a unit; yield: rate of the hour
+    ("usd", "f8"),
+)
+EVENT = record(
+    ("row", "i8"),
+    ("kind", "i8"),
+    ("instrument", "i8"),
+    ("account", "i8"),
+    ("usd", "f8"),
+)
+
+# What a strategy is shown.
+PERP_VIEW = record(
+    ("position", "f8"),
+    ("entry_px", "f8"),
+    ("mark_px", "f8"),
+    ("liquidation_px", "f8"),
+    ("lots_per_unit", "f8"),
+    ("account", "i8"),
+    ("token", "i8"),
+    ("underlying", "i8"),
+    ("barred", "?"),  # re-entry refused after a liquidation
+)
+TOKEN_VIEW = record(
+    ("units", "f8"),
+    ("pledged", "f8"),
+    ("pending", "f8"),
+    ("fair_px", "f8"),
+    ("multiplier", "f8"),
+    ("account", "i8"),
+    ("underlying", "i8"),
+)
+ACCOUNT_VIEW = record(
+    ("cash_usd", "f8"),
+    ("equity_usd", "f8"),
+    ("margin_ratio", "f8"),
+    ("free_usd", "f8"),
 )

@@ -52,7 +52,7 @@ def test_equity_is_written_where_the_rest_is_not_kept() -> None:
     whole = blank(Rows, T=3, M=2, K=1, A=2)
     write_row(1, None, book, whole)
     assert whole.equity_usd.tolist() == [0.0, 42.0, 0.0]
-    assert whole.cash_usd.tolist() == [[0.0, 0.0], [40.0, 2.0], [0.0, 0.0]]
+    assert whole.account.cash_usd.tolist() == [[0.0, 0.0], [40.0, 2.0], [0.0, 0.0]]
 
 
 def test_a_loop_is_compiled_when_its_code_is_in_the_cache(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from perpkit.arrays import Accounts, Out, Perps, Reason, Records, Tokens
+from perpkit.book.margin import cash_px
 from perpkit.rule import rule
 
-BACKSTOP = int(Reason.BACKSTOP)
+BACKSTOP, ADL, SHOCK = int(Reason.BACKSTOP), int(Reason.ADL), int(Reason.SHOCK)
 LOT_SLACK = 1e-6  # of a lot: 4.9999999 lots are five, whatever the float says
 
 
@@ -60,7 +61,9 @@ def fill_perp(
     before = perps.position[m]
     after = math.floor((before + asked) * term.lots_per_unit + 0.5) / term.lots_per_unit
     size = after - before
-    fee = 0.0 if reason == BACKSTOP else abs(size) * px * term.fee_frac
+    # These are no orders: the venue moves the position itself.
+    free = reason in (BACKSTOP, ADL, SHOCK)
+    fee = 0.0 if free else abs(size) * px * term.fee_frac
     cash = -fee
     if abs(after) < abs(before):
         cash -= size * (px - perps.entry_px[m])
@@ -84,12 +87,15 @@ def fill_perp(
 def fill_token(
     row: int, where: tuple[int, int], tokens: Tokens, accounts: Accounts, out: Out
 ) -> None:
-    """Book the order of a token, ``where = (instrument, token)``, against its account's cash."""
+    """Book the order of a token, ``where = (instrument, token)``, against its account's cash.
+
+    Tokens are priced in USD, and paid in what the account settles in.
+    """
     instrument, k = where
     size, px = tokens.order[k], tokens.order_px[k]
     fee = abs(size) * px * tokens.fee_frac[k]
     tokens.units[k] += size
-    accounts.cash_usd[tokens.account[k]] -= size * px + fee
+    accounts.cash_usd[tokens.account[k]] -= (size * px + fee) / cash_px(tokens.account[k], accounts)
     fill = out.fills[out.used[0]]
     fill.row = row
     fill.decided = tokens.decided[k]

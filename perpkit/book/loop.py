@@ -18,14 +18,18 @@ from perpkit.arrays import (
     Replay,
     Settings,
 )
-from perpkit.book.liquidation import liquidate
+from perpkit.book.adl import deleverage
+from perpkit.book.isolated import return_margin
+from perpkit.book.liquidation import call_in, liquidate
 from perpkit.book.margin import add_tokens, assess
 from perpkit.book.orders import trade
-from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding
+from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding, pay_interest
 from perpkit.book.prices import book_at
 from perpkit.book.record import write_row
+from perpkit.book.redeem import pay_redemptions
+from perpkit.book.shocks import fail_venues
 from perpkit.book.targets import Decide, adopt, consult
-from perpkit.book.treasury import deliver, top_up
+from perpkit.book.treasury import deliver, manage
 from perpkit.book.write import has_room
 from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, rule_sources
 
@@ -44,25 +48,34 @@ def run_hours(
     """Play rows ``first <= t < last``; the first row not played, when a buffer has no more room."""
     rows, out = ledger.rows, ledger.out
     instruments = state.perps.order.shape[0] + state.tokens.order.shape[0]
+    pledges, accounts = state.collateral.units.size, state.accounts.cash_usd.shape[0]
     for t in range(first, last):
-        if not has_room(out, instruments, state.accounts.cash_usd.shape[0]):
+        if not has_room(out, instruments, accounts, pledges):
             return t
         now = terms[tape.era[t]]
         book = book_at(t, tape, state)
-        pay_dividends(t, tape, book, out)  # 1 corporate actions
+        filled = out.used[0]
+        fail_venues(t, tape, now, book, out, settings)  # 1 shocks, corporate actions
+        pay_dividends(t, tape, book, out)
+        pay_redemptions(t, book, out)
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
         accrue_yield(t, tape, book, out)  # 3 yield
+        pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
+        call_in(t, now, book, out, settings)
+        deleverage(t, tape, now, book, out, settings)
+        return_margin(filled, book.perps, book.accounts, out)
         if settings.fill_delay_hours == 0:
-            assess(now, book.perps, book.accounts)
-            add_tokens(book.tokens, book.accounts)
+            assess(now, book)
+            add_tokens(book)
             consult(t, decide, tape, now, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)
         trade(t, tape, now, book, out, settings)  # 6 fills
-        assess(now, book.perps, book.accounts)
-        top_up(t, book.accounts, book.pending, out, settings)  # 7 treasury
-        add_tokens(book.tokens, book.accounts)
+        return_margin(filled, book.perps, book.accounts, out)
+        assess(now, book)
+        manage(t, tape, now, book, out, settings)  # 7 treasury
+        add_tokens(book)
         write_row(t, now, book, rows)  # 8 ledger
         if settings.fill_delay_hours != 0:
             consult(t, decide, tape, now, book, door)

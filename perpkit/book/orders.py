@@ -23,12 +23,16 @@ from perpkit.arrays import (
     Tokens,
 )
 from perpkit.book.fills import fill_perp, fill_token, perp_px, token_px, whole_lots
-from perpkit.book.margin import assess
+from perpkit.book.hedges import is_hedge
+from perpkit.book.isolated import fund, isolated_usd, payer, release
+from perpkit.book.limits import limit_orders
+from perpkit.book.margin import assess, cash_px, free_units, initial_usd
 from perpkit.book.write import write_event
 from perpkit.rule import rule
 
 TRIMMED = int(Event.TRIMMED)
 REENTRY_REFUSED = int(Event.REENTRY_REFUSED)
+UNIT_SLACK = 1e-9  # of what is held: rounding of what is free
 
 
 # --------------------------------------------------------------------------- what is asked for
@@ -78,14 +82,28 @@ def ask_tokens(tokens: Tokens) -> bool:
     return some
 
 
-# --------------------------------------------------------------------------- what can be traded
-
-
 @rule
-def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
-    """Whether the orders of a perp and its token are two legs that move together."""
-    k = perps.token[m]
-    return settings.pair_together == 1 and k >= 0 and perps.order[m] * tokens.order[k] < 0.0
+def cut_sales(t: int, book: Book, out: Out) -> None:
+    """Cut sales to the units that are neither locked nor pledged; 0 if that is below the minimum.
+
+    The perp leg of a hedge is not held back for them: closing it frees margin.
+    """
+    tokens = book.tokens
+    for k in range(tokens.order.shape[0]):
+        order = tokens.order[k]
+        if order >= 0.0:
+            continue
+        free = max(free_units(k, book), 0.0)
+        if -order - free > UNIT_SLACK * tokens.units[k]:
+            sold = free if free * tokens.order_px[k] >= tokens.min_order_usd[k] else 0.0
+            tokens.order[k] = -sold
+            if not tokens.trimmed[k]:
+                tokens.trimmed[k] = True
+                instrument = book.perps.order.shape[0] + k
+                write_event(t, TRIMMED, instrument, tokens.account[k], -sold / order, out)
+
+
+# --------------------------------------------------------------------------- what can be traded
 
 
 @rule
@@ -138,23 +156,48 @@ def refuse_reentry(t: int, perps: Perps, tokens: Tokens, out: Out, settings: Set
 
 
 @rule
-def unit_need_usd(order: float, px: float, mark_px: float, term: Records) -> float:
-    """Margin that one more unit of a perp order takes, USD.
-
-    Its initial margin, its fee, and what it loses against the mark at once.
-    """
-    loses = max(math.copysign(1.0, order) * (px - mark_px), 0.0)
-    return float(mark_px * term.initial_frac + loses + px * term.fee_frac)
+def lost_usd(m: int, perps: Perps, term: Records) -> float:
+    """What a unit of a perp's order costs at once: its fee, and its price against the mark."""
+    px = perps.order_px[m]
+    against = math.copysign(1.0, perps.order[m]) * (px - perps.mark_px[m])
+    return float(max(against, 0.0) + px * term.fee_frac)
 
 
 @rule
-def cut_perp(order: float, px: float, free_usd: float, need_usd: float, term: Records) -> float:
+def need_usd(size: float, m: int, perps: Perps, term: Records) -> float:
+    """Free margin that so many more units of a perp take, USD: initial margin and costs."""
+    held = abs(perps.position[m]) * perps.mark_px[m]
+    more = abs(size) * perps.mark_px[m]
+    asked = initial_usd(held + more, term) - initial_usd(held, term)
+    return float(asked + abs(size) * lost_usd(m, perps, term))
+
+
+@rule
+def affordable(m: int, free_usd: float, perps: Perps, term: Records) -> float:
+    """Units that free margin covers beside those held: the least that a tier's line leaves."""
+    held = abs(perps.position[m]) * perps.mark_px[m]
+    mark, lost = perps.mark_px[m], lost_usd(m, perps, term)
+    budget = max(free_usd, 0.0) + initial_usd(held, term)
+    units = (budget - held * term.initial_frac) / (mark * term.initial_frac + lost)
+    if term.initial2_frac > 0.0:
+        left = budget - held * term.initial2_frac + term.initial2_off_usd
+        units = min(units, left / (mark * term.initial2_frac + lost))
+    if term.initial3_frac > 0.0:
+        left = budget - held * term.initial3_frac + term.initial3_off_usd
+        units = min(units, left / (mark * term.initial3_frac + lost))
+    return float(max(units, 0.0))
+
+
+@rule
+def cut_perp(m: int, free_usd: float, perps: Perps, term: Records) -> float:
     """A perp order, cut to whole lots that free margin covers; 0 if that is below the minimum."""
-    if abs(order) * need_usd <= free_usd:
-        return order
-    allowed = max(free_usd, 0.0) / need_usd
-    size = whole_lots(math.copysign(allowed, order), term.lots_per_unit)
-    return size if abs(size) * px >= term.min_order_usd else 0.0
+    order = perps.order[m]
+    if need_usd(order, m, perps, term) <= free_usd:
+        return float(order)
+    size = whole_lots(
+        math.copysign(affordable(m, free_usd, perps, term), order), term.lots_per_unit
+    )
+    return size if abs(size) * perps.order_px[m] >= term.min_order_usd else 0.0
 
 
 @rule
@@ -167,16 +210,15 @@ def cut_token(order: float, px: float, cash_usd: float, fee_frac: float, least_u
 
 
 @rule
-def trim_hedge(m: int, need_usd: float, term: Records, book: Book) -> float:
+def trim_hedge(m: int, free_usd: float, term: Records, book: Book) -> float:
     """Cut both legs of a hedge to the smaller, in whole lots of the perp; the share left."""
     perps, tokens = book.perps, book.tokens
     k = perps.token[m]
     perp, token = perps.order[m], tokens.order[k]
     px, token_at = perps.order_px[m], tokens.order_px[k]
-    a = perps.account[m]
-    free = book.accounts.value_usd[a] - book.accounts.initial_usd[a]
-    cash = book.accounts.value_usd[tokens.account[k]]
-    size = cut_perp(perp, px, free, need_usd, term)
+    a = tokens.account[k]
+    cash = book.accounts.value_usd[a] * cash_px(a, book.accounts)
+    size = cut_perp(m, free_usd, perps, term)
     units = cut_token(token, token_at, cash, tokens.fee_frac[k], tokens.min_order_usd[k])
     share = min(size / perp, units / token)
     if share < 1.0:
@@ -198,17 +240,21 @@ def trim_perps(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings
         order = perps.order[m]
         if order == 0.0:
             continue
-        a, k = perps.account[m], perps.token[m]
-        need = unit_need_usd(order, perps.order_px[m], perps.mark_px[m], terms[m])
+        a, k = payer(m, perps, accounts), perps.token[m]
+        free = accounts.free_usd[a]
+        if a != perps.account[m]:  # the margin of an isolated position is cash, and not borrowed
+            free = min(free, accounts.cash_free_usd[a])
         if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
-            share = trim_hedge(m, need, terms[m], book)
+            share = trim_hedge(m, free, terms[m], book)
             cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.fee_frac[k])
-            accounts.value_usd[tokens.account[k]] -= cost
+            wallet = tokens.account[k]
+            accounts.value_usd[wallet] -= cost / cash_px(wallet, accounts)
         else:
-            free = accounts.value_usd[a] - accounts.initial_usd[a]
-            perps.order[m] = cut_perp(order, perps.order_px[m], free, need, terms[m])
+            perps.order[m] = cut_perp(m, free, perps, terms[m])
             share = perps.order[m] / order
-        accounts.value_usd[a] -= abs(perps.order[m]) * need
+        need = need_usd(perps.order[m], m, perps, terms[m])
+        accounts.free_usd[a] -= need
+        accounts.cash_free_usd[a] -= need
         if share < 1.0 and not perps.trimmed[m]:
             perps.trimmed[m] = True
             write_event(t, TRIMMED, m, a, share, out)
@@ -226,9 +272,10 @@ def trim_tokens(t: int, book: Book, out: Out, settings: Settings) -> None:
             continue
         a = tokens.account[k]
         px, fee = tokens.order_px[k], tokens.fee_frac[k]
-        size = cut_token(order, px, accounts.value_usd[a], fee, tokens.min_order_usd[k])
+        usd = accounts.value_usd[a] * cash_px(a, accounts)
+        size = cut_token(order, px, usd, fee, tokens.min_order_usd[k])
         tokens.order[k] = size
-        accounts.value_usd[a] -= size * px * (1.0 + fee)
+        accounts.value_usd[a] -= size * px * (1.0 + fee) / cash_px(a, accounts)
         if size < order and not tokens.trimmed[k]:
             tokens.trimmed[k] = True
             write_event(t, TRIMMED, perps.order.shape[0] + k, a, size / order, out)
@@ -255,7 +302,9 @@ def reduce_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, out:
         if order * position < 0.0:
             size = math.copysign(min(abs(order), abs(position)), order)
             perps.order[m] = whole_lots(order - size, terms[m].lots_per_unit)
+            kept = isolated_usd(m, perps, accounts)
             fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
+            release(m, kept * abs(perps.position[m] / position), perps, accounts)
 
 
 @rule
@@ -264,6 +313,7 @@ def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, ou
     for m in range(perps.order.shape[0]):
         size = perps.order[m]
         if size != 0.0:
+            fund(m, need_usd(size, m, perps, terms[m]), perps, accounts)
             fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
 
 
@@ -280,10 +330,12 @@ def trade(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings:
     mark_tradable(t, tape, tokens, settings)
     refuse_reentry(t, perps, tokens, out, settings)
     drop_waiting(perps, tokens, settings)
+    limit_orders(t, tape, terms, book, out, settings)
+    cut_sales(t, book, out)
     count = perps.order.shape[0]
     trade_tokens(t, count, -1.0, tokens, accounts, out)
     reduce_perps(t, terms, perps, accounts, out)
-    assess(terms, perps, accounts)
+    assess(terms, book)
     trim_perps(t, terms, book, out, settings)
     trim_tokens(t, book, out, settings)
     trade_tokens(t, count, 1.0, tokens, accounts, out)

@@ -1,15 +1,17 @@
-"""Steps 1, 3 and 4 of the hour: dividends, yield in new units, funding."""
+"""Steps 1, 3 and 4 of the hour: dividends, yield in new units, interest, funding."""
 
 from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Book, Event, Flow, Ledger, Out, Replay
+from perpkit.arrays import Book, Event, Flow, Ledger, Out, Replay, Settings
+from perpkit.book.margin import cash_px, has_pledge
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
 DIVIDEND = int(Flow.DIVIDEND)
 YIELD = int(Flow.YIELD)
+INTEREST = int(Flow.INTEREST)
 FUNDING_MISSING = int(Event.FUNDING_MISSING)
 
 
@@ -23,27 +25,56 @@ def pay_dividends(t: int, tape: Replay, book: Book, out: Out) -> None:
         if tape.action_row[n] == t and units != 0.0:
             account = book.tokens.account[k]
             usd = units * tape.action_usd[n]
-            book.accounts.cash_usd[account] += usd
+            book.accounts.cash_usd[account] += usd / cash_px(account, book.accounts)
             what = (units, tape.action_usd[n], usd)
             write_payment(t, DIVIDEND, (perps + k, account), what, out)
 
 
 @rule
 def accrue_yield(t: int, tape: Replay, book: Book, out: Out) -> None:
-    """Yield of the hour on tokens that pay it in new units; NAV growth needs no payment."""
+    """Yield of the hour on tokens that pay it in new units; NAV growth needs no payment.
+
+    None in the first hour: what is held from the start is bought in it. New units lie in the
+    wallet, of pledged tokens too; where they accrue they are locked until the next payday.
+    """
     perps = tape.oracle_px.shape[1]
+    tokens = book.tokens
     for k in range(tape.apr.shape[1]):
-        units = book.tokens.units[k]
-        if units == 0.0:
+        units = tokens.units[k]
+        if units == 0.0 or t == 0:
             continue
         apr = tape.apr[t, k]
         if apr != 0.0 and not math.isnan(apr):
             rate_1h = apr / 8760.0
             grown = units * rate_1h
-            book.tokens.units[k] = units + grown
-            where = (perps + k, book.tokens.account[k])
-            what = (grown, rate_1h, grown * book.tokens.fair_px[k])
+            tokens.units[k] = units + grown
+            if tokens.accrues[k]:
+                tokens.locked[k] += grown
+            where = (perps + k, tokens.account[k])
+            what = (grown, rate_1h, grown * tokens.fair_px[k])
             write_payment(t, YIELD, where, what, out)
+    for k in range(tape.payday.shape[1]):
+        if tape.payday[t, k]:
+            tokens.locked[k] = 0.0
+
+
+@rule
+def pay_interest(t: int, book: Book, out: Out, settings: Settings) -> None:
+    """Interest of the hour on cash that a margin account owes against pledged tokens, simple.
+
+    Hyperliquid documentation, portfolio margin: what is borrowed is indexed hourly. Without a
+    pledge nothing is borrowed: cash below zero is a loss that unrealised profit covers.
+    """
+    if settings.borrow_apr == 0.0:
+        return
+    accounts = book.accounts
+    for a in range(book.collateral.units.shape[0]):
+        cash = accounts.cash_usd[a]
+        owes = cash < 0.0 and has_pledge(a, book.collateral)
+        if owes and settings.borrow_apr > 0.0 and not accounts.failed[a]:
+            rate_1h = settings.borrow_apr / 8760.0
+            accounts.cash_usd[a] = cash + cash * rate_1h
+            write_payment(t, INTEREST, (-1, a), (cash, rate_1h, cash * rate_1h), out)
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Book, Perps, Replay, Tokens
+from perpkit.arrays import Accounts, Book, Perps, Replay, Tokens
 from perpkit.rule import rule
 
 
@@ -18,6 +18,7 @@ def perps_at(t: int, tape: Replay, perps: Perps) -> Perps:
         tape.high_px[t],
         tape.low_px[t],
         tape.stale[t],
+        tape.volume_usd[t],
         perps.liquidation_px,
         perps.target,
         perps.decided,
@@ -37,9 +38,13 @@ def tokens_at(t: int, tape: Replay, tokens: Tokens) -> Tokens:
     """The tokens with the quotes of row ``t``."""
     return Tokens(
         tokens.units,
+        tokens.locked,
+        tape.fair_px[max(t - 1, 0)],
+        tokens.end_px,
         tape.fair_px[t],
         tape.bid_px[t],
         tape.ask_px[t],
+        tape.nav_px[t],
         tape.multiplier[t],
         tokens.tradable,
         tokens.target,
@@ -49,9 +54,39 @@ def tokens_at(t: int, tape: Replay, tokens: Tokens) -> Tokens:
         tokens.half_spread_frac,
         tokens.fee_frac,
         tokens.min_order_usd,
+        tokens.accrues,
+        tokens.redeem_hours,
+        tokens.redeem_fee_frac,
+        tokens.redeem_min_usd,
         tokens.trimmed,
         tokens.order,
         tokens.order_px,
+    )
+
+
+@rule
+def accounts_at(t: int, tape: Replay, accounts: Accounts) -> Accounts:
+    """The accounts with the prices of their settle currencies at row ``t``."""
+    return Accounts(
+        accounts.cash_usd,
+        accounts.is_margin,
+        accounts.parent,
+        accounts.strict,
+        accounts.failed,
+        accounts.counted_frac,
+        accounts.buffer_usd,
+        accounts.lent_usd,
+        accounts.value_usd,
+        accounts.equity_usd,
+        accounts.initial_usd,
+        accounts.free_usd,
+        accounts.cash_free_usd,
+        accounts.maintenance_usd,
+        accounts.spare_usd,
+        tape.cash_px[t],
+        accounts.owed_hours,
+        accounts.transfer_refused,
+        accounts.sweep_refused,
     )
 
 
@@ -61,6 +96,7 @@ def book_at(t: int, tape: Replay, state: Book) -> Book:
     return Book(
         perps_at(t, tape, state.perps),
         tokens_at(t, tape, state.tokens),
-        state.accounts,
+        accounts_at(t, tape, state.accounts),
+        state.collateral,
         state.pending,
     )

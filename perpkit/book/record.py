@@ -20,11 +20,25 @@ def write_row(t: int, terms: TermsNow, book: Book, rows: Rows) -> None:
     for m in range(book.perps.position.shape[0]):
         rows.position[t, m] = book.perps.position[m]
         rows.liquidation_px[t, m] = book.perps.liquidation_px[m]
+    for a in range(book.accounts.cash_usd.shape[0]):
+        row = rows.account[t, a]
+        row.cash_usd = book.accounts.cash_usd[a]
+        if book.pending.usd[a] != 0.0:  # mostly nothing is
+            rows.transit_usd[t, a] = book.pending.usd[a]
+        row.value_usd = book.accounts.value_usd[a]
+        row.initial_usd = book.accounts.initial_usd[a]
+        row.maintenance_usd = book.accounts.maintenance_usd[a]
+    write_tokens(t, book, rows)
+
+
+@rule
+def write_tokens(t: int, book: Book, rows: Rows) -> None:
+    """Token units, those pledged, and the cash that issuers still owe the wallet."""
     for k in range(book.tokens.units.shape[0]):
         rows.units[t, k] = book.tokens.units[k]
-    for a in range(book.accounts.cash_usd.shape[0]):
-        rows.cash_usd[t, a] = book.accounts.cash_usd[a]
-        rows.transit_usd[t, a] = book.pending.usd[a]
-        rows.value_usd[t, a] = book.accounts.value_usd[a]
-        rows.initial_usd[t, a] = book.accounts.initial_usd[a]
-        rows.maintenance_usd[t, a] = book.accounts.maintenance_usd[a]
+    for k in range(book.pending.redeem_usd.shape[0] if book.pending.redeeming[0] > 0 else 0):
+        rows.transit_usd[t, 0] += book.pending.redeem_usd[k]
+    collateral = book.collateral
+    for a in range(collateral.units.shape[0]):
+        for k in range(collateral.before[a], rows.pledged.shape[2] - collateral.after[a]):
+            rows.pledged[t, a, k] = collateral.units[a, k]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Accounts, Book, Past, Perps, Replay, TermsNow, Tokens, View
-from perpkit.book.margin import margin_ratio, price_liquidations
+from perpkit.arrays import Accounts, Book, Collateral, Past, Perps, Replay, TermsNow, Tokens, View
+from perpkit.book.margin import margin_ratio, pledged_units, price_liquidations
 from perpkit.rule import rule
 
 
@@ -45,11 +45,12 @@ def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
 
 
 @rule
-def mirror_tokens(tokens: Tokens, view: View) -> None:
+def mirror_tokens(tokens: Tokens, collateral: Collateral, view: View) -> None:
     """Show the tokens to the strategy."""
     for k in range(tokens.units.shape[0]):
         token = view.tokens[k]
         token.units = tokens.units[k]
+        token.pledged = pledged_units(k, collateral)
         token.fair_px = tokens.fair_px[k]
         token.multiplier = tokens.multiplier[k]
 
@@ -59,11 +60,10 @@ def mirror_accounts(accounts: Accounts, view: View) -> None:
     """Show the accounts to the strategy."""
     for a in range(accounts.cash_usd.shape[0]):
         account = view.accounts[a]
-        value = accounts.value_usd[a]
         account.cash_usd = accounts.cash_usd[a]
         account.equity_usd = accounts.equity_usd[a]
-        account.margin_ratio = margin_ratio(accounts.maintenance_usd[a], value)
-        account.free_usd = value - accounts.initial_usd[a]
+        account.margin_ratio = margin_ratio(accounts.maintenance_usd[a], accounts.value_usd[a])
+        account.free_usd = accounts.free_usd[a]
 
 
 @rule
@@ -71,5 +71,5 @@ def look(terms: TermsNow, book: Book, view: View) -> None:
     """Show the assessed book to the strategy, which never writes it."""
     price_liquidations(terms, book.perps, book.accounts)
     mirror_perps(terms, book.perps, view)
-    mirror_tokens(book.tokens, view)
+    mirror_tokens(book.tokens, book.collateral, view)
     mirror_accounts(book.accounts, view)

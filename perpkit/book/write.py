@@ -28,6 +28,28 @@ def write_payment(
 
 
 @rule
+def write_fill(
+    where: tuple[int, int, int, int, int], what: tuple[float, float, float, float], out: Out
+) -> None:
+    """Add a fill row.
+
+    ``where`` is row, row of the decision, instrument, account and reason; ``what`` signed units,
+    price, the price they are valued at, and the fee in USD.
+    """
+    fill = out.fills[out.used[0]]
+    fill.row = where[0]
+    fill.decided = where[1]
+    fill.instrument = where[2]
+    fill.account = where[3]
+    fill.reason = where[4]
+    fill.size = what[0]
+    fill.px = what[1]
+    fill.value_px = what[2]
+    fill.fee_usd = what[3]
+    out.used[0] += 1
+
+
+@rule
 def write_event(row: int, kind: int, instrument: int, account: int, usd: float, out: Out) -> None:
     """Add an event row."""
     event = out.events[out.used[2]]
@@ -40,14 +62,15 @@ def write_event(row: int, kind: int, instrument: int, account: int, usd: float, 
 
 
 @rule
-def has_room(out: Out, instruments: int, accounts: int) -> bool:
+def has_room(out: Out, instruments: int, accounts: int, pledges: int) -> bool:
     """Whether the buffers hold one more hour at its worst.
 
-    An hour can close, reduce and increase an instrument, settle and pay on it, and say up to four
-    things about it; an account can lose its margin, make bad debt, and move cash.
+    An hour can close, reduce, increase and cut an instrument, redeem and sweep it, settle and pay
+    on it, and say up to eight things about it; an account can lose its margin, make bad debt, pay
+    interest, and move cash; a pledge, of a token in an account, can be sold, lost and released.
     """
-    fills = out.used[0] + 3 * instruments <= out.fills.shape[0]
+    fills = out.used[0] + 8 * instruments + 3 * pledges <= out.fills.shape[0]
     kept = out.payments.shape[0]
-    payments = kept == 0 or out.used[1] + 3 * instruments + 3 * accounts <= kept
-    events = out.used[2] + 4 * instruments + 4 * accounts <= out.events.shape[0]
+    payments = kept == 0 or out.used[1] + 4 * instruments + 6 * accounts <= kept
+    events = out.used[2] + 8 * instruments + 8 * accounts + 3 * pledges <= out.events.shape[0]
     return bool(fills and payments and events)

@@ -8,7 +8,7 @@ what it has not set is harmless: no cost, no fee, no funding, live quotes, high 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from perpkit.arrays import TERM, Event, Flow, Reason, Tape, Tokens
+from perpkit.arrays import TERM, Event, Flow, Reason, Shock, Tape, Tokens
 from perpkit.config import check_config
 from perpkit.layout import blank
 from perpkit.ledger import CAUSES, frames
@@ -26,7 +26,9 @@ from perpkit.play import Played, play
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import memory_dtype
 from perpkit.tape import Market
+from perpkit.tape.collateral import Pledges
 from perpkit.tape.instruments import Instruments
+from perpkit.tape.shocks import Struck
 from perpkit.units import HOUR_NS
 
 NAN = float("nan")
@@ -196,13 +198,20 @@ def _terms(told: Mapping[str, Any] | Sequence[Mapping[str, Any]], perps: int) ->
 
 
 def _names(
-    perps: int, tokens: int, account: Sequence[int], token: Sequence[int], kinds: Sequence[str]
+    perps: int,
+    tokens: int,
+    account: Sequence[int],
+    token: Sequence[int],
+    kinds: Sequence[str],
+    parent: Mapping[int, int],
+    strict: Sequence[int],
 ) -> Instruments:
+    accounts = max(*account, *parent.values(), 0) + 1
     perp_of = [next((m for m, k in enumerate(token) if k == own), -1) for own in range(tokens)]
     return Instruments(
         tuple(f"xyz:{chr(65 + m)}" for m in range(perps)),
         tuple(f"T{k}" for k in range(tokens)),
-        ("wallet", *(f"venue{a}" for a in range(1, max(account) + 1))),
+        ("wallet", *(f"venue{a}" for a in range(1, accounts))),
         ("U",),
         tuple(kinds),
         np.array(account, np.int64),
@@ -210,6 +219,8 @@ def _names(
         np.zeros(perps, np.int64),
         np.array(perp_of, np.int64),
         np.zeros(tokens, np.int64),
+        np.array([parent.get(a, -1) for a in range(accounts)], np.int64),
+        np.array([a in strict for a in range(accounts)], np.bool_),
     )
 
 
@@ -240,19 +251,37 @@ def make_market(
     token_fee: Any = 0.0,
     token_min: Any = 1.0,
     dividends: Sequence[tuple[int, int, float]] = (),
+    redeemable: Any = None,
+    payday: Any = False,
+    redeem: Mapping[str, Any] | None = None,
+    pledged: Mapping[tuple[int, int], Mapping[str, Any]] | None = None,
+    parent: Mapping[int, int] | None = None,
+    strict: Sequence[int] = (),
+    volume: Any = 0.0,
+    capped: Any = None,
+    shocks: Sequence[tuple[int, Shock, int, int, float]] = (),
 ) -> Market:
     """A formed market.
 
     ``mark`` is (T,) or (T, M), ``bid`` and ``ask`` (T,) or (T, K); anything else broadcasts.
     ``account`` and ``token`` say which account each perp has and which token is its pair;
-    ``dividends`` are (row, token, USD a unit).
+    ``dividends`` are (row, token, USD a unit). ``redeem`` holds fields of the tokens: ``hours``,
+    ``min_usd``, ``fee_frac`` and ``accrues``. ``pledged`` says of (account, token) the share of the
+    account's cash that is held in it, its haircut, and whether it is mirrored. ``parent`` names the
+    venue account of each isolated one, ``strict`` those whose margin cannot be taken out.
+    ``shocks`` are (row, kind, perp, account, value).
     """
     mark = np.asarray(mark, np.float64)
     mark = mark[:, None] if mark.ndim == 1 else mark
     hours, perps = mark.shape
     quotes = np.zeros((hours, 0)) if bid is None else np.asarray(bid, np.float64)
     tokens = 1 if quotes.ndim == 1 else quotes.shape[1]
-    tape = blank(Tape, T=hours, M=perps, K=tokens, U=1, N=len(dividends), X=0, Y=0)
+    clocks = 0 if redeemable is None else tokens
+    tape = blank(Tape, T=hours, M=perps, K=tokens, U=1, N=len(dividends), X=0, Y=0, W=clocks)
+    if clocks:
+        tape.redeemable[:] = grid(redeemable, hours, tokens, np.bool_)
+        tape.redeem_rows[:] = (redeem or {}).get("hours", 0)
+        tape.payday[:] = grid(payday, hours, tokens, np.bool_)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = 0 if era is None else era
     tape.mark_px[:] = mark
@@ -263,6 +292,9 @@ def make_market(
     tape.due[:] = grid(due, hours, perps, np.bool_)
     tape.funding[:] = np.where(tape.due, grid(rate, hours, perps), NAN)
     tape.stale[:] = grid(stale, hours, perps, np.bool_)
+    tape.volume_usd[:] = grid(volume, hours, perps)
+    if capped is not None:
+        tape = tape._replace(capped=grid(capped, hours, perps, np.bool_))
     if tokens:
         tape.bid_px[:] = grid(bid, hours, tokens)
         tape.ask_px[:] = grid(bid if ask is None else ask, hours, tokens)
@@ -276,22 +308,53 @@ def make_market(
     tape.multiplier[:] = 1.0
     for n, (row, k, usd) in enumerate(sorted(dividends)):
         tape.action_row[n], tape.action_token[n], tape.action_usd[n] = row, k, usd
+    if shocks:
+        columns = zip(*sorted(shocks), strict=True)
+        kinds_of = (np.int64, np.int64, np.int64, np.int64, np.float64)
+        made = (np.array(x, dtype) for x, dtype in zip(columns, kinds_of, strict=True))
+        tape = tape._replace(**dict(zip(Struck._fields, made, strict=True)))
     names = _names(
         perps,
         tokens,
         [1] * perps if account is None else account,
         [-1] * perps if token is None else token,
         ["equity"] * tokens if kinds is None else kinds,
+        {} if parent is None else parent,
+        strict,
     )
     held = blank(Tokens, K=tokens)
     held.perp[:] = names.token_perp
     held.half_spread_frac[:] = half_spread
     held.fee_frac[:] = token_fee
     held.min_order_usd[:] = token_min
+    terms_of = {"hours": -1, "min_usd": 0.0, "fee_frac": 0.0, "accrues": False, **(redeem or {})}
+    held.accrues[:] = terms_of.pop("accrues")
+    for name, value in terms_of.items():
+        getattr(held, f"redeem_{name}")[:] = value
     dataset: Any = SimpleNamespace(folder=Path("made-up"))
     resolved: Any = None
     interest = np.full((hours, perps), NAN)
-    return Market(dataset, names, tape, _terms(terms, perps), held, resolved, "recorded", interest)
+    made = Market(dataset, names, tape, _terms(terms, perps), held, resolved, "recorded", interest)
+    return replace(made, pledges=_pledges(pledged or {}, len(names.accounts), tokens))
+
+
+def _pledges(
+    told: Mapping[tuple[int, int], Mapping[str, Any]], accounts: int, tokens: int
+) -> Pledges | None:
+    if not told:
+        return None
+    shape = (accounts, tokens)
+    shares = [np.zeros(shape) for _ in range(3)]
+    made = Pledges(*shares, np.zeros(shape, np.bool_), np.zeros(tokens))
+    for (a, k), one in told.items():
+        if a == 0:
+            made.wallet_share[k] = one["share"]
+            continue
+        made.share[a, k] = one["share"]
+        made.initial_haircut_frac[a, k] = one.get("haircut", 0.0)
+        made.haircut_frac[a, k] = one.get("maintenance_haircut", one.get("haircut", 0.0))
+        made.mirrored[a, k] = one.get("mirrored", False)
+    return made
 
 
 def play_plan(

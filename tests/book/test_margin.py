@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from perpkit.arrays import TERM, Book
-from perpkit.book.liquidation import falls_short
 from perpkit.book.margin import add_tokens, assess, liquidation_px, margin_ratio
+from perpkit.book.path import falls_short
+from perpkit.config import RunConfig
 from perpkit.layout import blank
+from perpkit.tape import settings_of
 
 # Entry = price = 200, size 10: leverage, highest leverage, side, liquidation price.
 # 200 - side x (2000 / leverage - 1000 / highest) / 10 / (1 - side / (2 highest)), for example
@@ -163,15 +165,16 @@ def test_each_account_has_the_worth_of_its_own_positions_and_tokens():
     book.accounts.cash_usd[:] = 100.0, 200.0, 300.0
     terms = np.zeros(4, TERM).view(np.recarray)
     terms.initial_frac, terms.maintenance_frac = 0.1, 0.05
-    assess(terms, perps, book.accounts)
+    book = book._replace(perps=perps)
+    assess(terms, book)
     assert book.accounts.value_usd.tolist() == [100.0, 204.0, 294.0]
     assert book.accounts.initial_usd.tolist() == [0.0, 10.0, 20.0]
     assert book.accounts.maintenance_usd.tolist() == [0.0, 5.0, 10.0]
     tokens = book.tokens._replace(fair_px=np.array([1.0, 2.0, 3.0, 4.0]))
     tokens.account[:] = 2, 0, 2, 1
     tokens.units[:] = 1.0, 1.0, 0.0, 10.0
-    add_tokens(tokens, book.accounts)
+    add_tokens(book._replace(tokens=tokens))
     assert book.accounts.equity_usd.tolist() == [102.0, 244.0, 295.0]
-    assert not falls_short(terms, perps, book.accounts)
+    assert not falls_short(terms, book, settings_of(RunConfig()))
     # 200 + 0 at the lows, less 5% of 9 + 87; 300 - 4 - 8 at the highs, less 5% of 42 + 164.
     assert book.accounts.spare_usd == pytest.approx([100.0, 195.2, 277.7])

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perpkit.arrays import Event
-from perpkit.book.orders import cut_token, unit_need_usd
+from perpkit.arrays import Event, Perps
+from perpkit.book.orders import cut_token, need_usd
 from perpkit.errors import StrategyError
+from perpkit.layout import blank
 
 # --------------------------------------------------------------------------- sequence
 
@@ -48,9 +49,12 @@ def test_perp_is_cut_to_what_its_margin_carries_in_whole_lots(lab):
     # A short at 100 less 1%: margin 10, loss against the mark 1, fee 99 x 0.1% = 0.099, together
     # 11.099 a unit. 100 / 11.099 = 9.0098, in lots of a tenth 9.0.
     term = lab.market([100.0], terms={"initial_frac": 0.1, "fee_frac": 0.001}).terms[0][0]
-    assert unit_need_usd(-1.0, 99.0, 100.0, term) == pytest.approx(11.099)
+    perps = blank(Perps, M=1)
+    perps.order[:], perps.order_px[:], perps.mark_px[:] = -1.0, 99.0, 100.0
+    assert need_usd(-1.0, 0, perps, term) == pytest.approx(11.099)
     # Above the mark a short loses nothing at once, and gains no margin: 10 + 0.101.
-    assert unit_need_usd(-1.0, 101.0, 100.0, term) == pytest.approx(10.101)
+    perps.order_px[:] = 101.0
+    assert need_usd(-1.0, 0, perps, term) == pytest.approx(10.101)
     terms = {"initial_frac": 0.1, "fee_frac": 0.001, "cost_frac": 0.01, "lots_per_unit": 10.0}
     run = lab.play(lab.market([100.0] * 5, terms=terms), {0: [-12.0]}, margin=100.0)
     assert run.rows.position[:, 0].tolist() == [0.0, -9.0, -9.0, -9.0, -9.0]

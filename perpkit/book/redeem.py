@@ -1,0 +1,119 @@
+"""Tokens for cash and cash for tokens at the issuer, at NAV, in the hours it takes requests."""
+
+from __future__ import annotations
+
+import math
+
+from perpkit.arrays import Book, Event, Out, Reason, Replay, Settings
+from perpkit.book.margin import cash_px, free_units
+from perpkit.book.write import write_event, write_fill
+from perpkit.rule import rule
+
+REDEEMED = int(Reason.REDEEMED)
+SWEPT = int(Reason.SWEPT)
+REDEEM_SENT = int(Event.REDEEM_SENT)
+REDEEM_PAID = int(Event.REDEEM_PAID)
+REDEEM_REFUSED = int(Event.REDEEM_REFUSED)
+EVENT_SWEPT = int(Event.SWEPT)
+WALLET = 0
+
+
+@rule
+def pay_redemptions(t: int, book: Book, out: Out) -> None:
+    """Credit what issuers pay at row ``t``."""
+    accounts, pending = book.accounts, book.pending
+    if pending.redeeming[0] == 0:
+        return
+    for k in range(pending.redeem_row.shape[0]):
+        if 0 <= pending.redeem_row[k] <= t:
+            pending.redeeming[0] -= 1
+            usd = pending.redeem_usd[k]
+            accounts.cash_usd[WALLET] += usd
+            pending.redeem_usd[k] = 0.0
+            pending.redeem_row[k] = -1
+            write_event(t, REDEEM_PAID, book.perps.position.shape[0] + k, WALLET, usd, out)
+
+
+@rule
+def send_back(t: int, k: int, usd: float, tape: Replay, book: Book, out: Out) -> None:
+    """Redeem units for so many USD: they leave at once, the cash comes later."""
+    tokens, pending = book.tokens, book.pending
+    nav = tokens.nav_px[k]
+    fee = usd * tokens.redeem_fee_frac[k]
+    instrument = book.perps.position.shape[0] + k
+    tokens.units[k] -= usd / nav
+    pending.redeem_usd[k] = (usd - fee) / cash_px(WALLET, book.accounts)
+    pending.redeem_row[k] = t + tape.redeem_rows[t, k]
+    pending.redeeming[0] += 1
+    # A standing target would buy back at the market what is redeemed here.
+    tokens.target[k] = math.nan
+    what = (-usd / nav, nav, tokens.fair_px[k], fee)
+    write_fill((t, t, instrument, WALLET, REDEEMED), what, out)
+    write_event(t, REDEEM_SENT, instrument, WALLET, usd, out)
+
+
+@rule
+def owed_by_issuers(book: Book) -> float:
+    """Cash under way from issuers, USD."""
+    usd = 0.0
+    for k in range(book.pending.redeem_usd.shape[0] if book.pending.redeeming[0] > 0 else 0):
+        usd += book.pending.redeem_usd[k] * cash_px(WALLET, book.accounts)
+    return usd
+
+
+@rule
+def redeem(t: int, wanted: float, tape: Replay, book: Book, out: Out) -> float:
+    """Redeem free tokens in their order for what a call lacks, USD; what it still lacks.
+
+    First counts what issuers owe already and no other call has taken: the wallet's ``spare_usd``.
+    One redemption at a time per token, its fee on top, the issuer's minimum at least. What cannot
+    be is said once, until it can be.
+    """
+    tokens, pending, spare_usd = book.tokens, book.pending, book.accounts.spare_usd
+    taken = min(wanted, spare_usd[WALLET])
+    spare_usd[WALLET] -= taken
+    wanted -= taken
+    for k in range(tape.redeemable.shape[1]):
+        had = free_units(k, book) * tokens.nav_px[k]
+        # None left, or without a NAV yet.
+        if wanted <= 0.0 or tokens.redeem_hours[k] < 0 or not had > 0.0:
+            continue
+        if pending.redeem_row[k] >= 0:  # its turn comes when the one under way is paid
+            wanted -= had if tape.redeemable[t, k] else 0.0
+            continue
+        gross = wanted / (1.0 - tokens.redeem_fee_frac[k])
+        usd = min(max(gross, tokens.redeem_min_usd[k]), had)
+        if tape.redeemable[t, k] and usd >= tokens.redeem_min_usd[k]:
+            pending.redeem_refused[k] = False
+            send_back(t, k, usd, tape, book, out)
+            wanted -= usd * (1.0 - tokens.redeem_fee_frac[k])
+        elif not pending.redeem_refused[k]:
+            pending.redeem_refused[k] = True
+            instrument = book.perps.position.shape[0] + k
+            usd /= cash_px(WALLET, book.accounts)
+            write_event(t, REDEEM_REFUSED, instrument, WALLET, usd, out)
+    return max(wanted, 0.0)
+
+
+@rule
+def sweep_idle(t: int, tape: Replay, book: Book, out: Out, settings: Settings) -> None:
+    """Put cash that lies idle in the wallet into the sweep token, at NAV and at once."""
+    k = settings.sweep_token
+    if k < 0 or k >= tape.redeemable.shape[1] or not tape.redeemable[t, k]:
+        return
+    tokens, accounts = book.tokens, book.accounts
+    px = cash_px(WALLET, accounts)
+    usd = (accounts.cash_usd[WALLET] - settings.wallet_cash_usd) * px
+    nav = tokens.nav_px[k]
+    if usd <= 0.0 or usd < tokens.min_order_usd[k] or math.isnan(nav):
+        return
+    instrument = book.perps.position.shape[0] + k
+    tokens.units[k] += usd / nav
+    accounts.cash_usd[WALLET] -= usd / px
+    accounts.value_usd[WALLET] -= usd / px
+    accounts.free_usd[WALLET] -= usd / px
+    accounts.equity_usd[WALLET] -= usd
+    tokens.target[k] = math.nan
+    what = (usd / nav, nav, tokens.fair_px[k], 0.0)
+    write_fill((t, t, instrument, WALLET, SWEPT), what, out)
+    write_event(t, EVENT_SWEPT, instrument, WALLET, usd, out)

@@ -1,0 +1,94 @@
+"""Margin by tiers, worked by hand.
+
+Source: Hyperliquid documentation, trading/margin-tiers: maintenance is notional times rate less a
+deduction, ``deduction_n = deduction_(n-1) + lower_n (rate_n - rate_(n-1))``; BTC has 40x up to 150
+million USD and 20x above.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import nan
+
+import numpy as np
+import pytest
+
+from perpkit.arrays import TERM, Event
+from perpkit.book.margin import initial_usd, maintenance_usd, tiered_liquidation_px
+from perpkit.rulebook import CoinTerms, TermChoice, resolve_terms
+from perpkit.rulebook.record import ALWAYS
+from perpkit.units import HOUR_NS, to_ns
+
+HOURS = to_ns(datetime(2025, 10, 1, tzinfo=UTC)) + HOUR_NS * np.arange(2)
+
+
+def terms_of(coin, leverage=None, **stated):
+    told = [CoinTerms(coin, "hyperliquid", {"sz_decimals": 5, **stated})]
+    choice = TermChoice("taker", leverage, 0.0, 0.0)
+    return resolve_terms(told, HOURS, {}, choice, ALWAYS).terms[0][0]
+
+
+def test_two_hundred_million_of_bitcoin_need_3_125_million():
+    term = terms_of("BTC")
+    # 200m at 2.5% is 5m, less 150m x (2.5% - 1.25%) = 1.875m.
+    assert maintenance_usd(200e6, term) == pytest.approx(3_125_000.0, abs=0.005)
+    assert maintenance_usd(150e6, term) == pytest.approx(1_875_000.0, abs=0.005)
+    assert maintenance_usd(100e6, term) == pytest.approx(1_250_000.0, abs=0.005)
+    # What is chosen changes nothing of it.
+    assert maintenance_usd(200e6, terms_of("BTC", 10.0)) == pytest.approx(3_125_000.0, abs=0.005)
+    # To open: 150m / 40 and 50m / 20.
+    assert initial_usd(200e6, term) == pytest.approx(6_250_000.0, abs=0.005)
+    # At 10x, which both tiers allow, a tenth of all of it.
+    assert initial_usd(200e6, terms_of("BTC", 10.0)) == pytest.approx(20e6, abs=0.005)
+    # At 30x the second tier allows 20: 5m and 2.5m.
+    assert initial_usd(200e6, terms_of("BTC", 30.0)) == pytest.approx(7.5e6, abs=0.005)
+
+
+def test_three_tiers_meet_where_they_change():
+    term = terms_of("BTC", margin_tiers="1e6: 20, 5e6: 10")
+    # 1m at 1.25%, 4m at 2.5%, the rest at 5%.
+    assert maintenance_usd(1e6, term) == pytest.approx(12_500.0)
+    assert maintenance_usd(5e6, term) == pytest.approx(112_500.0)
+    assert maintenance_usd(6e6, term) == pytest.approx(162_500.0)
+
+
+def test_a_tier_changes_the_liquidation_price():
+    term = np.zeros(1, TERM).view(np.recarray)[0]
+    term.maintenance_frac, term.maintenance2_frac, term.maintenance2_off_usd = 0.05, 0.1, 50.0
+    # A short of 10 at 90 in an account of 200; above a notional of 1,000 the rate is 10%. At 100
+    # the value is 100 and 50 are required; at px 200 - 10 (px - 90) = px - 50, so px = 104.545.
+    assert tiered_liquidation_px(-10.0, 90.0, 200.0, term) == pytest.approx(1_150 / 11)
+    # A long falls into the lower tier: 10 at 120 with 300: 300 - 10 (120 - px) = 0.5 px.
+    assert tiered_liquidation_px(10.0, 120.0, 300.0, term) == pytest.approx(900 / 9.5)
+
+
+def test_an_order_is_cut_to_what_each_tier_leaves(lab):
+    # 10% up to 1,000 USD and 20% above: initial = 0.2 N - 100. 150 of margin carry 1,250 USD.
+    terms = {"initial_frac": 0.1, "initial2_frac": 0.2, "initial2_off_usd": 100.0}
+    run = lab.play(lab.market([10.0] * 4, terms=terms), {0: [-200.0]}, margin=150.0)
+    assert run.rows.position[1, 0] == pytest.approx(-125.0)
+    assert run.rows.initial_usd[1, 1] == pytest.approx(150.0)
+    (trimmed,) = run.told(Event.TRIMMED)
+    assert trimmed.usd == pytest.approx(0.625)
+    # More of it later takes the second rate only: 20 USD more carry 100 USD more.
+    run = lab.play(lab.market([10.0] * 6, terms=terms), {0: [-100.0], 2: [-200.0]}, margin=150.0)
+    assert run.rows.position[:, 0].tolist() == pytest.approx([0, -100, -100, -125, -125, -125])
+
+
+@pytest.mark.parametrize(("margin", "px"), [(134.0, 1_034 / 10.5), (200.0, 1_150 / 11), (229, 107)])
+def test_the_trigger_lies_where_value_and_the_tier_in_force_meet(lab, margin, px):
+    # The short of 10 at 90 above, and 20% above 1,050 USD; on the way to 110 it meets the first
+    # tier, 134 - 10 (px - 90) = 0.5 px, the second, = px - 50, or the third, = 2 px - 155.
+    terms = {
+        "maintenance_frac": 0.05,
+        "maintenance2_frac": 0.1,
+        "maintenance2_off_usd": 50.0,
+        "maintenance3_frac": 0.2,
+        "maintenance3_off_usd": 155.0,
+        "backstop_frac": nan,
+    }
+    market = lab.market([90.0, 90.0, 90.0], high=[90.0, 90.0, 110.0], terms=terms)
+    run = lab.play(market, {0: [-10.0]}, margin=margin, liq_fill="trigger")
+    (fill,) = run.fills[1:]
+    assert fill.px == pytest.approx(px, rel=1e-12)
+    assert np.abs(run.unexplained).max() < 1e-9
