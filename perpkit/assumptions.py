@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import polars as pl
 
 from perpkit.arrays import Closed, Session
+from perpkit.collateral import Assumption, collateral_assumptions, collateral_used
 from perpkit.config import ASSUMED, RunConfig
 from perpkit.rulebook import OwnFile, open_rulebook
 from perpkit.tape import Market, has_swaps, sessions_unknown, sessions_used
+from perpkit.tape.shocks import played
 from perpkit.units import HOUR_NS, stamp, to_ns
 
+__all__ = ["Assumption", "assumptions", "own_files", "warnings"]
+
 NAKED_FRAC = 0.05  # of capital: beyond what lots, drift and a band of rebalancing leave
-
-
-class Assumption(NamedTuple):
-    """One choice that the result depends on."""
-
-    name: str
-    value: str
-    why: str
 
 
 def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
@@ -52,6 +46,7 @@ def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     return open_rulebook(config.rulebook).own_files(
         [perps[c].venue for c in market.names.coins],
         [tokens[t].issuer for t in market.names.tokens],
+        collateral_used(market, config),
     )
 
 
@@ -72,7 +67,7 @@ def _standing(market: Market, config: RunConfig) -> list[Assumption]:
     delay = "on the row after the decision" if late else "at the prices they were decided on"
     hard = config.liq_fill == "extreme"
     price = "at the hour's extreme" if hard else "at the trigger, which is optimistic"
-    leverage = "the highest" if config.leverage is None else _text(config.leverage)
+    leverage = "the highest" if config.leverage is None else _leverage(config.leverage)
     topup = "never" if config.topup_at_ratio is None else _text(config.topup_at_ratio)
     moves = (
         "no cash moves from the wallet to a margin account"
@@ -84,12 +79,42 @@ def _standing(market: Market, config: RunConfig) -> list[Assumption]:
         Assumption("fill_delay_hours", str(config.fill_delay_hours), f"targets fill {delay}"),
         Assumption("funding", market.funding_from, "where rates come from"),
         Assumption("leverage", leverage, "of each coin, for the initial margin"),
-        Assumption("margin", "cross", "all coins of a venue, also those it margins in isolation"),
-        Assumption("liq_fill", config.liq_fill, f"the whole account is closed {price}"),
+        _margin(market, config),
+        Assumption(
+            "liq_fill",
+            config.liq_fill,
+            f"a failing account is closed {price}, large positions in part first",
+        ),
         Assumption("topup_at_ratio", topup, moves),
         _clock(market),
+        *_settling(market),
         *_price_path(market),
+        *collateral_assumptions(market, config),
     ]
+
+
+def _leverage(told: float | dict[str, float]) -> str:
+    if isinstance(told, dict):
+        return ", ".join(f"{coin} {_text(value)}" for coin, value in told.items())
+    return _text(told)
+
+
+def _margin(market: Market, config: RunConfig) -> Assumption:
+    """Which coins are margined in isolation, and on which path accounts are tested."""
+    names = market.names
+    alone = names.account_parent[names.perp_account] >= 0
+    strict = names.account_strict[names.perp_account]
+    told = []
+    for which, word in ((~alone, "cross"), (alone & ~strict, "isolated"), (strict, "strict")):
+        coins = [coin for coin, own in zip(names.coins, which, strict=True) if own]
+        if coins:
+            told.append(word if len(coins) == len(names.coins) else f"{word} {', '.join(coins)}")
+    joint = config.margin_paths == "joint"
+    path = "all prices at their highs, lows or marks" if joint else "every leg at its own extreme"
+    why = f"{config.margin_paths}: tested with {path}"
+    if alone.any():
+        why += "; a mode that changes in the run holds throughout at its tightest"
+    return Assumption("margin", "; ".join(told), why)
 
 
 def _clock(market: Market) -> Assumption:
@@ -107,6 +132,20 @@ def _clock(market: Market) -> Assumption:
     if unnamed:
         told.append(f"taken for {', '.join(unnamed)}, whose session is unknown")
     return Assumption("clock", ", ".join(used), "; ".join(told))
+
+
+def _settling(market: Market) -> list[Assumption]:
+    """What each account settles in, where a currency of the run has a price of its own."""
+    found = market.currencies
+    if not found.told:
+        return []
+    settle = zip(market.names.accounts, found.names, strict=True)
+    named = ", ".join(f"{account} {currency}" for account, currency in settle)
+    others = [c for c in dict.fromkeys(found.names) if c not in found.told]
+    why = f"price told of {', '.join(found.told)}"
+    if others:
+        why += f"; {', '.join(others)} taken at one USD"
+    return [Assumption("settle currencies", named, why)]
 
 
 def _price_path(market: Market) -> list[Assumption]:
@@ -185,11 +224,7 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
             f"highs and lows of the mark are {neither} in every hour; there the margin test sees "
             "the hourly marks alone and may miss a liquidation"
         )
-    if market.dataset.shocks.height:
-        made.append(
-            f"shocks.parquet holds {market.dataset.shocks.height} events and none is played: the "
-            "run is as if they had not happened"
-        )
+    made += _incidents(market, config)
     if facts["settlements_missing"]:
         made.append(
             f"{facts['settlements_missing']} settlements are not recorded; trailing sums of "
@@ -221,6 +256,24 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
     return tuple(made)
 
 
+def _incidents(market: Market, config: RunConfig) -> list[str]:
+    """How many shocks of the dataset were played."""
+    held = market.dataset.shocks.height
+    if not held:
+        return []
+    if config.shocks == "ignore":
+        said = "the run is as if they had not happened"
+        return [
+            f'shocks.parquet holds {held} incidents and none is played: {said} (shocks = "ignore")'
+        ]
+    settle = market.currencies.names
+    counts = played(market.dataset, config, market.names, market.tape.time_ns, settle)
+    others = held - counts.total()
+    rest = f"; {others} strike nothing of the run in its hours" if others else ""
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    return [f"incidents of shocks.parquet that were played: {told or 'none'}{rest}"]
+
+
 def _off_span(market: Market, config: RunConfig) -> list[str]:
     first, last = int(market.tape.time_ns[0]), int(market.tape.time_ns[-1])
     made = []
@@ -238,7 +291,10 @@ def _from_events(events: pl.DataFrame) -> list[str]:
         "bad_debt": "times an account ended below zero",
         "trimmed": "orders cut by margin or cash",
         "reentry_refused": "entries refused after a liquidation",
-        "transfer_refused": "transfers refused for want of cash",
+        "adl": "positions closed by auto-deleveraging",
+        "capped": "targets held back by an open-interest cap",
+        "venue_failed": "failures of a venue",
+        "transfer_refused": "transfers refused: no cash was there, or none might leave",
     }
     counts = dict(events.group_by("kind").len().iter_rows())
     return [f"{counts[kind]} {text}; see events" for kind, text in words.items() if kind in counts]

@@ -15,6 +15,35 @@ from perpkit.errors import RequestError, nearest
 
 Frac = Annotated[float, Field(ge=0.0, lt=1.0)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
+Leverage = Annotated[float, Field(ge=1.0)]
+
+
+class Pledge(BaseModel):
+    """One token as collateral: what is held of it at the start, and how it counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    share: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of a margin account's starting cash pledged in it"
+    )
+    accounts: tuple[str, ...] | None = Field(
+        None, description="venues whose accounts it is pledged in; none: all"
+    )
+    wallet_share: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the wallet's starting cash held in it, free"
+    )
+    haircut_frac: Frac | None = Field(
+        None, description="share of its value that is no margin; none: the rulebook's"
+    )
+    haircut_on: Literal["initial", "both"] | None = Field(
+        None, description="margin that the haircut is taken for; none: the rulebook's"
+    )
+    mirrored: bool = Field(
+        False, description="in custody outside the venue, which mirrors it as margin"
+    )
+    apr: float | None = Field(
+        None, gt=-1.0, lt=10.0, description="simple rate of a token that the dataset does not have"
+    )
 
 
 class RunConfig(BaseModel):
@@ -39,13 +68,49 @@ class RunConfig(BaseModel):
         "together", description="whether both legs of a hedge are cut to the smaller"
     )
     liquidity: Literal["taker", "maker"] = Field("taker", description="fee schedule of perp fills")
-    leverage: float | None = Field(
-        None, ge=1.0, description="leverage of the initial margin; none: the coin's highest"
+    leverage: Leverage | dict[str, Leverage] | None = Field(
+        None,
+        description="leverage of the initial margin, of all coins or by coin; none: the coin's "
+        "highest",
+    )
+    margin_mode: Literal["cross", "isolated"] | None = Field(
+        None,
+        description="how positions are margined where the venue leaves the choice; none: cross "
+        "where it is allowed throughout the run",
+    )
+    unified: tuple[str, ...] = Field(
+        (), description="venues that share one margin account, as a unified account on Hyperliquid"
+    )
+    portfolio_margin: bool = Field(
+        False,
+        description="margin accounts as Hyperliquid's portfolio margin: pledged tokens lend by "
+        "their haircut, half of it counts against liquidation",
+    )
+    portfolio_cap_usd: float = Field(
+        1_000_000.0, gt=0.0, description="most that an account may borrow in portfolio margin"
     )
     # Two live carry tests of about 2,450 USD a leg lost 4.07 and 2.10 USD to slippage over four
     # fills each (harmonixfi/hip3-agent, 27 to 30 March 2026): 2 to 4 bp a fill.
     half_spread_frac: Frac = Field(0.0002, description="perp half-spread, fraction of the mid")
     slippage_frac: Frac = Field(0.0002, description="perp impact beyond the half-spread")
+    impact_coefficient: float = Field(
+        0.0,
+        ge=0.0,
+        description="further impact of a perp order, times sqrt(order / volume of 24 hours)",
+    )
+    max_volume_frac: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        description="largest increase of a perp, share of an hour's mean volume; none: any",
+    )
+    max_order_usd: float | None = Field(
+        None, gt=0.0, description="largest increase of a perp in an hour, USD; none: any"
+    )
+    oi_cap: bool = Field(
+        False,
+        description="only reduce while recorded open interest is at `oi_cap_usd` of the rulebook",
+    )
     token_half_spread_frac: Frac | None = Field(
         None, description="half-spread of tokens quoted as a mid (bid = ask)"
     )
@@ -71,8 +136,13 @@ class RunConfig(BaseModel):
         "recorded; `both`: as recorded, and says what the formula makes of it; none: recorded, but "
         "formula for external prices without a record",
     )
-    margin_paths: Literal["own_worst"] = Field(
-        "own_worst", description="cross accounts are tested with every leg at its own extreme"
+    shocks: Literal["play", "ignore"] = Field(
+        "play", description="whether the incidents of the dataset happen"
+    )
+    margin_paths: Literal["own_worst", "joint"] = Field(
+        "own_worst",
+        description="cross accounts are tested with every leg at its own extreme, or with all "
+        "prices at their highs, at their lows, or at their marks",
     )
     liq_fill: Literal["extreme", "trigger"] = Field(
         "extreme", description="price at which a liquidation is done"
@@ -80,13 +150,55 @@ class RunConfig(BaseModel):
     after_liquidation: Literal["stop", "resume"] = Field(
         "stop", description="whether a liquidated coin may be entered again"
     )
+    adl_shock_frac: float | None = Field(
+        None,
+        gt=0.0,
+        description="move of the mark in an hour against the other side from which a profitable "
+        "position is auto-deleveraged; none: never",
+    )
+    adl_index: float = Field(0.0, ge=0.0, description="ADL index from which it reaches a position")
     topup_at_ratio: float | None = Field(
         None, gt=0.0, lt=1.0, description="margin ratio at which cash is sent; none: never"
     )
     topup_to_ratio: float = Field(0.25, gt=0.0, lt=1.0, description="ratio a transfer restores")
     transfer_hours: Hours = Field(1, description="hours a transfer between accounts takes")
     transfer_cost_usd: float = Field(1.0, ge=0.0, description="cost of a transfer")
+    sweep_at_ratio: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="margin ratio below which spare cash goes to the wallet; none: never",
+    )
+    sweep_token: str | None = Field(
+        None, description="token that idle cash of the wallet is put into; none: it stays cash"
+    )
+    wallet_cash_usd: float = Field(
+        0.0, ge=0.0, description="cash that stays in the wallet all the same"
+    )
+    redeem: bool = Field(
+        False, description="redeem treasury and stable tokens of the wallet to meet a margin call"
+    )
+    delever: bool = Field(
+        False, description="cut both legs where a margin call cannot be met otherwise"
+    )
+    borrow_apr: float = Field(
+        0.05, ge=0.0, lt=10.0, description="on cash that a margin account owes, simple"
+    )
+    seize_cost_frac: Frac = Field(
+        0.01, description="what a venue loses in selling pledged tokens, fraction of their price"
+    )
+    mirror_hours: Hours = Field(
+        24, description="hours within which cash owed against mirrored collateral is settled"
+    )
+    wallet_currency: str | None = Field(
+        None,
+        min_length=1,
+        description="settle currency of the wallet; none: that of the first margin account",
+    )
     risk_free_apr: float = Field(0.0375, description="rate of the excess returns, simple")
+    collateral: dict[str, Pledge] = Field(
+        {}, description="tokens held as collateral, a table each; see below"
+    )
     terms: dict[str, Any] = Field({}, description="rulebook terms that this run overrides")
     rulebook: Path | None = Field(
         None, description="TOML file, or a folder of them, laid over the rulebook"
@@ -136,6 +248,8 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     (['multiplier', 'NVDA.RH'], 1.0)
     >>> parse_setting("terms.xyz:NVDA.clamp_8h=0.0005")
     (['terms', 'xyz:NVDA', 'clamp_8h'], 0.0005)
+    >>> parse_setting("collateral.USTB.share=0.9")
+    (['collateral', 'USTB', 'share'], 0.9)
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -148,7 +262,8 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     if not dot:
         return [table], parsed
     # The names of instruments may hold dots themselves.
-    coin, dot, term = rest.rpartition(".") if table == "terms" else ("", "", rest)
+    nested = table in ("terms", "collateral")
+    coin, dot, term = rest.rpartition(".") if nested else ("", "", rest)
     return [table, *([coin] if dot else []), term], parsed
 
 
@@ -186,7 +301,19 @@ def apply_settings(
 _IN_WORDS = {
     "tuple_type": 'write a list of names, ["xyz:NVDA"]',
     "dict_type": "write a table, as in --set pairs.xyz:NVDA=NVDA.RH",
+    "model_type": "write a table, as in --set collateral.USTB.share=0.9",
 }
+
+
+def _place(loc: tuple[int | str, ...], settings: Mapping[str, Any]) -> list[str]:
+    """Where in the settings a value is wrong; without the types that pydantic tried."""
+    made: list[str] = []
+    value: Any = settings
+    for part in loc:
+        if isinstance(part, int) or (isinstance(value, Mapping) and part in value):
+            made.append(str(part))
+            value = value[part] if isinstance(value, Mapping) else {}
+    return made
 
 
 def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConfig:
@@ -211,26 +338,68 @@ def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConf
     try:
         config = RunConfig(**plain)
     except ValidationError as e:
-        first = e.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        # Of the branches of a union the one that got furthest into the value.
+        first = max(e.errors(), key=lambda error: len(_place(error["loc"], plain)))
+        name = ".".join(_place(first["loc"], plain))
+        if first["type"] == "extra_forbidden":
+            known = nearest(str(first["loc"][-1]), Pledge.model_fields)
+            raise RequestError(f"{where}: no setting {name}: {known}") from None
         why = _IN_WORDS.get(first["type"], first["msg"].lower())
         raise RequestError(f"{where}: {name} was {first['input']!r}: {why}") from None
+    if config.redeem and config.topup_at_ratio is None:
+        raise RequestError(f"{where}: redeem meets margin calls; set topup_at_ratio, the call")
+    if config.delever and config.topup_at_ratio is None:
+        raise RequestError(f"{where}: delever meets margin calls; set topup_at_ratio, the call")
     if config.topup_at_ratio is not None and config.topup_to_ratio >= config.topup_at_ratio:
         raise RequestError(
             f"{where}: topup_to_ratio was {config.topup_to_ratio}, not below topup_at_ratio = "
             f"{config.topup_at_ratio}; a transfer lowers the ratio"
         )
+    if config.adl_shock_frac is None and config.adl_index > 0.0:
+        raise RequestError(
+            f"{where}: adl_index was {config.adl_index:g} without adl_shock_frac; set the move "
+            "from which positions are auto-deleveraged too, or leave adl_index out"
+        )
+    if config.sweep_at_ratio is not None and config.sweep_at_ratio >= config.topup_to_ratio:
+        raise RequestError(
+            f"{where}: sweep_at_ratio was {config.sweep_at_ratio}, not below topup_to_ratio = "
+            f"{config.topup_to_ratio}; cash that leaves raises the ratio to that"
+        )
+    _refuse_shares(where, config.collateral)
     return config
+
+
+def _refuse_shares(where: str, pledges: Mapping[str, Pledge]) -> None:
+    """Refuse shares of more than there is, account by account."""
+    accounts = {a for pledge in pledges.values() for a in pledge.accounts or ()} or {""}
+    parts = [("wallet_share", {token: x.wallet_share for token, x in pledges.items()})]
+    parts += [
+        ("share", {t: x.share for t, x in pledges.items() if a in (x.accounts or (a,))})
+        for a in sorted(accounts)
+    ]
+    for name, told in parts:
+        if sum(told.values()) > 1.0 + 1e-12:
+            tokens = ", ".join(token for token, share in told.items() if share)
+            raise RequestError(
+                f"{where}: {name} of the collateral {tokens} is {sum(told.values()):g} in all; "
+                "lower them to 1 or less"
+            )
+
+
+def collateral_tokens(config: RunConfig) -> tuple[str, ...]:
+    """Tokens that a run holds because its collateral or its treasury says so."""
+    sweep = () if config.sweep_token is None else (config.sweep_token,)
+    return tuple(dict.fromkeys([*config.collateral, *sweep]))
 
 
 # --------------------------------------------------------------------------- documentation
 
 
-def document() -> str:
-    """Write the table of settings of docs/run-file.md."""
-    schema = RunConfig.model_json_schema()["properties"]
+def document(model: type[BaseModel] = RunConfig) -> str:
+    """Write a table of settings of docs/run-file.md: of the run, or of a table in it."""
+    schema = model.model_json_schema()["properties"]
     lines = ["| setting | values | default | meaning |", "|---|---|---|---|"]
-    for name, field in RunConfig.model_fields.items():
+    for name, field in model.model_fields.items():
         cells = (f"`{name}`", _values(schema[name]), _default(field.default), field.description)
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -245,10 +414,19 @@ def _values(told: Mapping[str, Any]) -> str:
     if told["type"] == "array":
         return f"list of {_values(told['items'])}"
     if told["type"] == "object":
-        inner = told.get("additionalProperties")
-        return f"table of {_values(inner)}" if isinstance(inner, Mapping) else "table"
+        return _table(told.get("additionalProperties"))
     if told["type"] == "string":
         return {"path": "path", "date-time": "date or time"}.get(str(told.get("format")), "text")
+    return _number(told)
+
+
+def _table(inner: object) -> str:
+    if not isinstance(inner, Mapping):
+        return "table"
+    return "table of tables" if "$ref" in inner else f"table of {_values(inner)}"
+
+
+def _number(told: Mapping[str, Any]) -> str:
     kind = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`"}
     return kind[told["type"]] + _bounds(told)
 

@@ -68,7 +68,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"leverage": 0.5}, "leverage was 0.5"),
         ({"coins": "xyz:NVDA"}, "coins was 'xyz:NVDA'"),
         ({"start": "soon"}, "start was 'soon'"),
-        ({"margin_paths": "joint"}, "margin_paths was 'joint'"),
+        ({"margin_paths": "both"}, "margin_paths was 'both'"),
     ],
 )
 def test_refused(settings: dict[str, Any], says: str) -> None:
@@ -168,3 +168,16 @@ def test_an_unknown_key_is_answered_with_the_nearest() -> None:
     for told, near in (("enter_arp=1", "enter_apr"), ("captal=1", "capital")):
         with pytest.raises(RequestError, match=f"did you mean {near}"):
             apply_settings({}, [told], ["enter_apr"])
+
+
+def test_collateral_is_a_table_a_token():
+    made = apply_settings({}, ["collateral.USTB.share=0.9", "collateral.USTB.apr=0.04"], [])
+    config = check_config(made)
+    assert (config.collateral["USTB"].share, config.collateral["USTB"].apr) == (0.9, 0.04)
+    assert config.collateral["USTB"].haircut_frac is None
+    with pytest.raises(
+        RequestError, match=r"no setting collateral.USTB.shares: did you mean share"
+    ):
+        check_config({"collateral": {"USTB": {"shares": 0.9}}})
+    with pytest.raises(RequestError, match=r"collateral.USTB.haircut_frac was 1.0: .*less than 1"):
+        check_config({"collateral": {"USTB": {"haircut_frac": 1.0}}})

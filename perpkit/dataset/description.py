@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from perpkit.dataset.schema import EXTERNAL, ONCHAIN
 from perpkit.errors import DataError, nearest
-from perpkit.rulebook import load_venue, venue_names
+from perpkit.rulebook import UNKNOWN, collateral_names, load_venue, venue_names
 
 FILE: Final = "dataset.toml"
 TOKEN_KINDS: Final = ("equity", "treasury", "stable", "crypto")
@@ -74,6 +74,8 @@ class Description:
         others = {meta.venue for meta in self.perps.values()}
         others |= {meta.quote for meta in self.perps.values() if meta.quote is not None}
         others |= {meta.issuer for meta in self.tokens.values()}
+        others |= _currencies({meta.venue for meta in self.perps.values()})
+        others |= set(collateral_names())  # a run may hold them without any data
         return coins | tokens | underlyings | others
 
 
@@ -152,6 +154,16 @@ def _session(coin: str, meta: PerpMeta) -> object:
     if meta.venue not in venue_names():
         return None  # refused where the terms are resolved
     return load_venue(meta.venue).at("external_session", _LATEST_NS, coin).value
+
+
+def _currencies(venues: Iterable[str]) -> set[str]:
+    """Currencies that these venues take as margin, by the shipped rulebook at any date."""
+    made: set[str] = set()
+    for venue in set(venues).intersection(venue_names()):
+        told = load_venue(venue)
+        for ns in told.dates(keys=frozenset({"collateral"})):
+            made.update(str(told.at("collateral", ns).value).split(", "))
+    return made - {UNKNOWN}
 
 
 def _token(token: str, entry: dict[str, Any]) -> TokenMeta:

@@ -19,6 +19,7 @@ from perpkit.dataset.schema import (
     FUNDING,
     ONCHAIN,
     PERPS,
+    SHOCKS,
     TABLES,
     TEXT,
     TIME,
@@ -72,8 +73,8 @@ def read_dataset(folder: Path, start_ns: int | None = None, end_ns: int | None =
     ----------
     folder : holds ``dataset.toml`` and the tables, each ``X.parquet`` or a folder ``X/`` of parts
     start_ns, end_ns : first and last instant to keep, both inclusive; None for all there is.
-        Funding rows are kept for one hour more, for settlements stamped late. Faults are looked
-        for in the whole files.
+        Funding rows are kept for one hour more, for settlements stamped late, and shocks from the
+        beginning. Faults are looked for in the whole files.
 
     Raises
     ------
@@ -296,7 +297,8 @@ def _cut(
 ) -> pl.DataFrame:
     # Bounds are brought to the file's milliseconds, so that no time can overflow as nanoseconds.
     time_ms = pl.col("time").cast(pl.Int64)
-    if start_ns is not None:
+    # What a shock started before the span is still on in it.
+    if start_ns is not None and table is not SHOCKS:
         frame = frame.filter(time_ms >= -(-start_ns // _MS_NS))
     if end_ns is None:
         return frame

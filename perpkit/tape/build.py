@@ -18,6 +18,7 @@ from perpkit.market.loop import compiled, form_market
 from perpkit.rulebook import (
     ALWAYS,
     FORMULA,
+    OPEN_INTEREST,
     PRICES,
     CoinTerms,
     Resolved,
@@ -25,12 +26,25 @@ from perpkit.rulebook import (
     open_rulebook,
     resolve_terms,
 )
+from perpkit.tape.caps import lay_caps, refuse_limits
+from perpkit.tape.collateral import FORMED, Pledges, pledges_of, with_collateral
+from perpkit.tape.currencies import Currencies, lay_currencies
 from perpkit.tape.formula import formula_rates, has_swaps
 from perpkit.tape.hours import lay_hours
 from perpkit.tape.instruments import Instruments, choose
+from perpkit.tape.modes import margin, refuse_portfolio, refuse_unified
 from perpkit.tape.prices import Prices, lay_prices, span
 from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
+from perpkit.tape.redemption import lay_clocks, lay_formed, value_formed
 from perpkit.tape.settlements import lay_settlements, settlements
+from perpkit.tape.shocks import (
+    Struck,
+    incidents,
+    lay_shocks,
+    refuse_inside,
+    stand_still,
+    stopped,
+)
 from perpkit.tape.switches import lay_switches, mid_for_impact, priced_inside, sessions_with_turns
 from perpkit.units import HOUR_NS, stamp
 
@@ -52,12 +66,17 @@ class Market:
     solved: B8 = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
     # (T, M) rates by the formula where funding is recorded; empty unless both were asked for
     formula_rates: F64 = field(default_factory=lambda: np.zeros((0, 0)))
+    pledges: Pledges | None = None  # what is held as collateral from the start
     notes: tuple[str, ...] = ()
+    # of a market made in memory every account is in USD
+    currencies: Currencies = field(default_factory=lambda: Currencies((), ()))
     facts: dict[str, float | int | None] = field(default_factory=dict)
 
 
-def settings_of(config: RunConfig) -> Settings:
-    """The run's choices as the loops read them."""
+def settings_of(config: RunConfig, names: Instruments | None = None) -> Settings:
+    """The run's choices as the loops read them; the market loop needs no names."""
+    tokens = () if names is None else names.tokens
+    sweep = config.sweep_token
     return Settings(
         fill_delay_hours=config.fill_delay_hours,
         pair_together=int(config.pair == "together"),
@@ -70,6 +89,19 @@ def settings_of(config: RunConfig) -> Settings:
         topup_to_ratio=config.topup_to_ratio,
         max_quote_spread_frac=config.max_quote_spread_frac,
         max_frozen_hours=config.max_frozen_hours,
+        joint_paths=int(config.margin_paths == "joint"),
+        adl_shock_frac=np.inf if config.adl_shock_frac is None else config.adl_shock_frac,
+        adl_index=config.adl_index,
+        impact_coefficient=config.impact_coefficient,
+        max_volume_frac=np.inf if config.max_volume_frac is None else config.max_volume_frac,
+        sweep_at_ratio=config.sweep_at_ratio or 0.0,
+        sweep_token=tokens.index(sweep) if sweep in tokens else -1,
+        wallet_cash_usd=config.wallet_cash_usd,
+        redeem=int(config.redeem),
+        delever=int(config.delever),
+        borrow_apr=config.borrow_apr,
+        seize_cost_frac=config.seize_cost_frac,
+        mirror_hours=config.mirror_hours,
     )
 
 
@@ -96,34 +128,56 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     DataError, RequestError
         If the data lacks something the run needs, or a choice does not fit it.
     """
+    book = open_rulebook(config.rulebook)
+    dataset = with_collateral(dataset, config, book)
     names = choose(dataset, config)
     record, file = settlements(dataset)
     funding_from = _funding_from(dataset, config, record)
     cut = span(dataset, record if funding_from == "recorded" else None, names, end_ns)
     time_ns = cut.time_ns
     resolved = _terms(dataset, config, names, time_ns, funding_from)
+    names = margin(names, config, resolved)
+    told = incidents(dataset, config)
+    still = stopped(dataset, told, names, time_ns)
     prices = lay_prices(dataset, config, names, time_ns, resolved)
+    prices = stand_still(prices, still, formed=dataset.prices == "external")
+    refuse_limits(dataset, config, names, resolved, (time_ns, prices))
     quotes = lay_quotes(dataset, config, names, time_ns)
     dividends = lay_dividends(dataset, config, names, time_ns, quotes)
     interval = resolved.terms["interval_hours"][resolved.era]
     rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
     due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
+    book = open_rulebook(config.rulebook)
+    currencies, cash_px = lay_currencies(dataset, config, names, time_ns, book)
     tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)._replace(
-        action_row=dividends.row, action_token=dividends.token, action_usd=dividends.usd
+        action_row=dividends.row,
+        action_token=dividends.token,
+        action_usd=dividends.usd,
+        cash_px=cash_px,
     )
+    tape = lay_shocks(tape, told, dataset, names)
+    if dataset.prices == "external":
+        refuse_inside(tape, resolved.terms, still, names)
     tape.funding[:] = np.where(due, rates, np.nan)
     tape.premium[:] = np.where(np.isnan(premiums), prices.premium, premiums)
     tape.due[:] = due
+    if config.oi_cap:
+        tape = tape._replace(capped=np.zeros_like(tape.stale))
     if funding_from == "formula":
         tape = tape._replace(by_formula=due & np.isnan(tape.funding))
         if has_swaps(resolved.terms):
             tape = tape._replace(short_funding=tape.funding.copy())
+    lay_formed(tape, dataset, config, names, book)
     tokens = _tokens(dataset, config, names, time_ns)
+    tape = lay_clocks((tape, tokens), dataset, config, names, book)
     notes = (*dataset.notes, *cut.notes)
     extremes = ~np.isnan(prices.mark_high_px)
     market = Market(
-        dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes, notes=notes
+        *(dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes),
+        notes=notes,
+        currencies=currencies,
     )
+    market = replace(market, pledges=pledges_of(dataset, config, names, time_ns, book))
     return Laid(market, prices, premiums)
 
 
@@ -148,12 +202,14 @@ def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Mar
     hours = len(market.tape.time_ns)
     with np.errstate(all="ignore"):
         loop(market.tape, market.terms, market.tokens, settings_of(config), 0, hours)
+    value_formed(market.tape, market.dataset, market.names)
     if config.funding == "both":
         others = (market.tokens, settings_of(config))
         rates = formula_rates(market.tape, market.terms, laid.premiums, loop, others)
         market = replace(market, formula_rates=rates)
     solved = np.isfinite(market.tape.high_px)
     _finish(market.tape, laid.prices)
+    lay_caps(market.tape, market.resolved, laid.prices)
     return replace(market, solved=solved, facts=_facts(market.tape, market.terms, market.extremes))
 
 
@@ -185,13 +241,15 @@ def cut_before(market: Market, start_ns: int) -> Market:
         for name, axes in layout(Tape).items()
         if "T" in axes.names
     }
-    kept = tape.action_row >= first
+    kept, struck = tape.action_row >= first, tape.shock_row >= first
     cut = tape._replace(
         **hourly,
         action_row=tape.action_row[kept] - first,
         action_token=tape.action_token[kept],
         action_usd=tape.action_usd[kept],
+        **{name: getattr(tape, name)[struck] for name in Struck._fields},
     )
+    cut.shock_row[:] -= first
     cut.funding_total[:] = np.cumsum(np.nan_to_num(cut.funding), axis=0)
     extremes = market.extremes[first:]
     return replace(
@@ -221,10 +279,20 @@ def _terms(
         needs |= FORMULA
     if dataset.prices == "external":
         needs |= PRICES
+    if config.margin_mode is None:
+        needs |= {"margin_modes"}
+    if config.oi_cap:
+        needs |= OPEN_INTEREST
     choice = TermChoice(
-        config.liquidity, config.leverage, config.half_spread_frac, config.slippage_frac
+        config.liquidity,
+        config.leverage,
+        config.half_spread_frac,
+        config.slippage_frac,
+        config.max_order_usd,
     )
     book = open_rulebook(config.rulebook)
+    refuse_unified(config, book, int(time_ns[0]))
+    refuse_portfolio(config, list(dict.fromkeys(c.venue for c in coins)), int(time_ns[0]))
     return resolve_terms(coins, time_ns, config.terms, choice, needs, book)
 
 
@@ -298,6 +366,8 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
             )
         smallest = issuer.at("min_order_usd", first_ns).value
         tokens.fee_frac[k] = told
+        if issuer.name == FORMED:
+            tokens.half_spread_frac[k] = 0.0
         tokens.min_order_usd[k] = (
             config.token_min_order_usd if isinstance(smallest, str) else smallest
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import I64
-from perpkit.config import RunConfig
+from perpkit.arrays import B8, I64
+from perpkit.config import RunConfig, collateral_tokens
 from perpkit.dataset import Dataset
 from perpkit.errors import RequestError, nearest
 
@@ -21,7 +21,8 @@ class Instruments:
 
     coins: tuple[str, ...]
     tokens: tuple[str, ...]
-    accounts: tuple[str, ...]  # the custody wallet, then a margin account a venue
+    # The custody wallet, then a margin account a venue, then one an isolated position.
+    accounts: tuple[str, ...]
     underlyings: tuple[str, ...]
     kinds: tuple[str, ...]  # kind of each token
     perp_account: I64  # (M,)
@@ -29,6 +30,8 @@ class Instruments:
     perp_underlying: I64  # (M,)
     token_perp: I64  # (K,) the perp whose oracle carries the token's price
     token_underlying: I64  # (K,)
+    account_parent: I64  # (A,) the venue's account that an isolated one belongs to
+    account_strict: B8  # (A,) margin cannot be taken out of it
 
     def name(self, instrument: int) -> str:
         """Coin or token of an instrument number, perps first; "" for -1."""
@@ -57,13 +60,19 @@ def choose(dataset: Dataset, config: RunConfig) -> Instruments:
                 f"coins: {coin} is not in {dataset.folder}: {nearest(coin, dataset.perps_meta)}"
             )
     pairs = _pairs(dataset, config, coins)
-    tokens = tuple(dict.fromkeys([*(pairs[c] for c in coins if c in pairs), *config.tokens]))
+    more = (*config.tokens, *collateral_tokens(config))
+    tokens = tuple(dict.fromkeys([*(pairs[c] for c in coins if c in pairs), *more]))
     for token in config.tokens:
         if token not in dataset.tokens_meta:
             raise RequestError(
                 f"tokens: {token} is not in {dataset.folder}: {nearest(token, dataset.tokens_meta)}"
             )
-    return _link(dataset, coins, tokens, pairs)
+    return _link(dataset, config, coins, tokens, pairs)
+
+
+def account_of(venue: str, config: RunConfig) -> str:
+    """Name of a venue's margin account; unified venues share one."""
+    return "+".join(config.unified) if venue in config.unified else venue
 
 
 def _pairs(dataset: Dataset, config: RunConfig, coins: tuple[str, ...]) -> dict[str, str]:
@@ -100,11 +109,16 @@ def _pairs(dataset: Dataset, config: RunConfig, coins: tuple[str, ...]) -> dict[
 
 
 def _link(
-    dataset: Dataset, coins: tuple[str, ...], tokens: tuple[str, ...], pairs: dict[str, str]
+    dataset: Dataset,
+    config: RunConfig,
+    coins: tuple[str, ...],
+    tokens: tuple[str, ...],
+    pairs: dict[str, str],
 ) -> Instruments:
     perps = [dataset.perps_meta[c] for c in coins]
     held = [dataset.tokens_meta[t] for t in tokens]
-    accounts = (WALLET, *dict.fromkeys(p.venue for p in perps))
+    own = [account_of(p.venue, config) for p in perps]
+    accounts = (WALLET, *dict.fromkeys(own))
     underlyings = tuple(sorted({x.underlying for x in perps} | {x.underlying for x in held}))
     paired = {token: coin for coin, token in pairs.items()}
     interest = _first_open_interest(dataset.perps.filter(pl.col("coin").is_in(coins)))
@@ -121,11 +135,13 @@ def _link(
         accounts,
         underlyings,
         tuple(x.kind for x in held),
-        np.array([accounts.index(p.venue) for p in perps], np.int64),
+        np.array([accounts.index(name) for name in own], np.int64),
         np.array([tokens.index(pairs[c]) if c in pairs else -1 for c in coins], np.int64),
         np.array([underlyings.index(p.underlying) for p in perps], np.int64),
         np.array(token_perp, np.int64),
         np.array([underlyings.index(x.underlying) for x in held], np.int64),
+        np.full(len(accounts), -1, np.int64),
+        np.zeros(len(accounts), np.bool_),
     )
 
 

@@ -39,6 +39,7 @@ class Prices(NamedTuple):
     mark_high_px: F64
     mark_low_px: F64
     volume_usd: F64
+    open_interest: F64  # units
     premium: F64
     stale: B8
     listed: B8  # the coin has had a price
@@ -128,6 +129,7 @@ def lay_prices(
         mark_high_px=column("mark_high_px"),
         mark_low_px=column("mark_low_px"),
         volume_usd=carry(column("day_ntl_vlm"), age),
+        open_interest=carry(column("open_interest"), age),
         premium=column("premium"),
         stale=age != 0,
         listed=age >= 0,

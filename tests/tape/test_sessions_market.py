@@ -260,6 +260,9 @@ def test_binance_settles_4_then_8_hours_and_freezes_its_index(tmp_path: Path) ->
         "min_order_usd": 5,
         "backstop_frac": "none",
         "maintenance_share_frac": 0.5,
+        "margin_tiers": "none",
+        "liquidation_part_frac": "none",
+        "liquidation_part_above_usd": "none",
     }
     market = made(write(tmp_path / "tsla", coins, start, columns), terms=unknown)
     tape = market.tape
@@ -371,6 +374,9 @@ def test_long_and_short_pay_a_swap_of_their_own(tmp_path: Path) -> None:
         "min_order_usd": 5,
         "backstop_frac": "none",
         "maintenance_share_frac": 0.5,
+        "margin_tiers": "none",
+        "liquidation_part_frac": "none",
+        "liquidation_part_above_usd": "none",
         "growth_mode": False,
         "interval_hours": 24,
     } | dict.fromkeys(

@@ -1,0 +1,109 @@
+"""Incidents the whole way: from the rows of a dataset to the frames and warnings of a result."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from perpkit import backtest
+from perpkit.run import Result
+
+START = datetime(2026, 8, 12, 5, tzinfo=UTC)
+PLAN = """\
+from math import nan
+
+import numpy as np
+
+
+def targets(tape):
+    made = np.full((len(tape.past.time_ns), len(tape.coins) + len(tape.tokens)), nan)
+    made[0, 0] = -10.0
+    return made
+"""
+
+
+@pytest.fixture
+def tiny(tiny_dataset: Path) -> Path:
+    (tiny_dataset / "actions.parquet").unlink()
+    return tiny_dataset
+
+
+def run(folder: Path, **settings: object) -> Result:
+    file = folder.parent / "short.py"
+    file.write_text(PLAN, encoding="utf-8")
+    return backtest(file, folder, config={"coins": ["xyz:NVDA"], **settings}, pure_python=True)
+
+
+def tell(folder: Path, *rows: tuple[float, str, str, float]) -> None:
+    pl.DataFrame(
+        {
+            "time": [START + timedelta(hours=row[0]) for row in rows],
+            "kind": [row[1] for row in rows],
+            "instrument": [row[2] for row in rows],
+            "value": [row[3] for row in rows],
+        },
+        schema_overrides={"time": pl.Datetime("ms", "UTC")},
+    ).write_parquet(folder / "shocks.parquet")
+
+
+def test_a_recorded_deleveraging_is_in_the_result(tiny: Path) -> None:
+    """Half of the short at 09:00, at the mark of 08:00: 180 and three times 0.1%."""
+    result = run(tiny)
+    fill = result.frames["fills"].filter(pl.col("reason") == "adl").row(0, named=True)
+    assert (fill["time"], fill["way"], fill["side"]) == (START + timedelta(hours=4), "adl", "buy")
+    assert (fill["size"], fill["fee_usd"]) == (5.0, 0.0)
+    assert fill["px"] == pytest.approx(180.0 * 1.003)
+    event = result.frames["events"].filter(pl.col("kind") == "adl").row(0, named=True)
+    assert event["value_usd"] == pytest.approx(5.0 * 180.0 * 1.003)
+    assert "incidents of shocks.parquet that were played: 1 adl" in result.warnings
+    assert "1 positions closed by auto-deleveraging; see events" in result.warnings
+
+
+def test_a_run_that_ignores_incidents_says_so(tiny: Path) -> None:
+    result = run(tiny, shocks="ignore")
+    assert not (result.frames["fills"]["reason"] == "adl").any()
+    assert any("holds 1 incidents and none is played" in said for said in result.warnings)
+    assert any(a.name == "shocks" and a.value == "ignore" for a in result.assumptions)
+
+
+def test_a_dataset_without_incidents_says_nothing_of_them(tiny: Path) -> None:
+    (tiny / "shocks.parquet").unlink()
+    assert not any("shocks" in said for said in run(tiny).warnings)
+
+
+def test_what_strikes_nothing_is_counted_apart(tiny: Path) -> None:
+    tell(tiny, (4.0, "adl", "xyz:AAPL", 1.0), (-50.0, "adl", "xyz:NVDA", 1.0))
+    said = "incidents of shocks.parquet that were played: none; 2 strike nothing of the run in its"
+    assert any(warning.startswith(said) for warning in run(tiny).warnings)
+
+
+def test_a_venue_that_fails_takes_its_cash_and_the_causes_say_so(tiny: Path) -> None:
+    tell(tiny, (3.0, "venue_failure", "xyz", 0.5))
+    result = run(tiny)
+    equity = result.frames["equity"]
+    held = result.frames["accounts"].filter(pl.col("account") == "xyz")["cash_usd"]
+    assert equity["settlement_usd"].to_list()[3] == pytest.approx(-held[3])
+    assert np.flatnonzero(equity["settlement_usd"].to_numpy()).tolist() == [3]
+    assert held[3] == held[5], "frozen"
+    assert not result.frames["funding"].filter(pl.col("time") >= START + timedelta(hours=3)).height
+    assert "1 failures of a venue; see events" in result.warnings
+
+
+def test_a_depeg_is_the_price_of_a_currency(tiny: Path) -> None:
+    """88 cents from 08:00 to 10:00: an eighth of all the cash, and back."""
+    tell(tiny, (3.0, "depeg", "USDC", 0.88), (5.0, "depeg", "USDC", 1.0))
+    result = run(tiny)
+    lost = result.frames["equity"]["token_price_usd"].to_numpy()
+    assert lost[3] == pytest.approx(-0.12 * 100_000, rel=1e-3)
+    assert lost[5] == pytest.approx(0.12 * 100_000, rel=1e-3)
+    assert "incidents of shocks.parquet that were played: 2 depeg" in result.warnings
+
+
+def test_orders_held_back_by_a_cap_are_counted(tiny: Path) -> None:
+    result = run(tiny, oi_cap=True, terms={"oi_cap_usd": 1_000_000}, shocks="ignore")
+    assert result.frames["fills"].height == 0
+    assert "1 targets held back by an open-interest cap; see events" in result.warnings
