@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,6 +25,9 @@ MARGIN = CAPITAL / 3  # starts on the venue, the rest in the wallet
 PERP_COST = 0.0004  # half-spread and impact, both 2 bp
 # trade.xyz, perp-mechanics/fees: taker 0.09%, a tenth of it in growth mode.
 TAKER = 0.0009 * 0.1
+# `onlyIsolated` in the dex's metadata of August 2026: each has an account of its own.
+ISOLATED = ("xyz:AVGO", "xyz:HOOD", "xyz:INTC")
+PLACES = ("wallet", "xyz", *(f"xyz/{coin}" for coin in ISOLATED))
 LAST = datetime(2026, 8, 22, 19, tzinfo=UTC)  # the last settlement of the record
 TOLERANCE = 1e-12  # of equity: 0.1 millionth of a dollar
 CAUSES = (
@@ -40,7 +43,8 @@ class Raw:
         self, folder: Path, first: datetime | None = None, pairs: dict[str, str] | None = None
     ) -> None:
         meta = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
-        self.perps, self.tokens = meta["perps"], meta["tokens"]
+        self.perps = meta["perps"]
+        self.tokens = {n: told for n, told in meta["tokens"].items() if told["kind"] != "stable"}
         perps = pl.read_parquet(folder / "perps.parquet")
         tokens = pl.read_parquet(folder / "tokens.parquet")
         funding = pl.read_parquet(folder / "funding.parquet")
@@ -62,6 +66,8 @@ class Raw:
         self.recorded = ~np.isnan(mark)
         self.mark = carried(mark)
         self.oracle = carried(self._grid(perps, "coin", "oracle_px", self.coins))
+        self.high = self._grid(perps, "coin", "mark_high_px", self.coins)
+        self.low = self._grid(perps, "coin", "mark_low_px", self.coins)
         self.rate = self._grid(funding, "coin", "funding", self.coins)
         self.bid = self._grid(tokens, "token", "bid_px", list(self.tokens))
         self.ask = self._grid(tokens, "token", "ask_px", list(self.tokens))
@@ -71,11 +77,24 @@ class Raw:
             self._value_token(k, self.tokens[name])
         self.price = np.hstack([self.mark, self.fair])  # what a unit is worth
         self.tradable = np.hstack([self.recorded, self.live])
+        self.cash = np.ones((len(self.hours), 2))  # USD a unit: of the wallet, of the venue
+        if "USDC" in meta["tokens"]:
+            self._price_currency(folder, tokens)
+        # What a dollar of an instrument is in USD: perps are in what the venue settles in.
+        venue = np.repeat(self.cash[:, 1:], len(self.coins), axis=1)
+        self.unit = np.hstack([venue, np.ones_like(self.fair)])
+
+    def _price_currency(self, folder: Path, tokens: pl.DataFrame) -> None:
+        """USDC at its mid, from the depeg on at what the incident says; the wallet in USDT."""
+        bid, ask = (self._grid(tokens, "token", side, ["USDC"]) for side in ("bid_px", "ask_px"))
+        self.cash[:, 1:] = carried((bid + ask) / 2)
+        for time, px in pl.read_parquet(folder / "shocks.parquet")["time", "value"].iter_rows():
+            self.cash[[hour >= time for hour in self.hours], 1] = px
 
     def _grid(self, table: pl.DataFrame, key: str, value: str, names: list[str]) -> np.ndarray:
         made = np.full((len(self.hours), len(names)), np.nan)
         for time, name, x in table.select("time", key, value).iter_rows():
-            if time in self.row:
+            if time in self.row and name in names:
                 made[self.row[time], names.index(name)] = x
         return made
 
@@ -112,6 +131,13 @@ def quoted(hour: datetime) -> bool:
     local = hour.astimezone(NEW_YORK)
     weekday = local.weekday()
     return weekday < 4 or (weekday == 4 and local.hour < 20) or (weekday == 6 and local.hour >= 20)
+
+
+def place(name: str) -> str:
+    """The account that an instrument lies in."""
+    if not name.startswith("xyz:"):
+        return "wallet"
+    return f"xyz/{name}" if name in ISOLATED else "xyz"
 
 
 def before(x: np.ndarray) -> np.ndarray:
@@ -151,21 +177,50 @@ class Case:
         return np.where(abs(units) < 1e-9, 0.0, units)
 
     def fee(self, fill: dict[str, Any]) -> float:
+        """In what the account settles in; of a token in USD."""
         rate = TAKER if fill["n"] < len(self.raw.coins) else self.token_fee
         return fill["size"] * fill["px"] * rate
 
     def causes(self) -> dict[str, np.ndarray]:
-        """(T, N) dollars of every cause that this data can have."""
-        raw, perps = self.raw, len(self.raw.coins)
-        price, held = raw.price, before(self.held())
-        moved = np.where(held == 0, 0.0, held * (price - before(price)))
-        made = {name: np.zeros_like(price) for name in CAUSES}
+        """(T, N + 2) dollars of every cause that this data can have; last wallet and venue."""
+        raw, perps, names = self.raw, len(self.raw.coins), len(self.raw.names)
+        price, held, unit = raw.price, before(self.held()), raw.unit
+        moved = np.where(held == 0, 0.0, held * (price - before(price))) * unit
+        made = {name: np.zeros((len(price), names + 2)) for name in CAUSES}
         made["perp_price"][:, :perps] = moved[:, :perps]
-        made["token_price"][:, perps:] = moved[:, perps:]
-        made["funding"][:, :perps] = -held[:, :perps] * raw.oracle * raw.rate
-        made["slippage"] = self.of_fills(lambda f: -f["units"] * (f["px"] - price[f["t"], f["n"]]))
-        made["fees"] = -self.of_fills(self.fee)
+        made["token_price"][:, perps:names] = moved[:, perps:]
+        made["token_price"][1:, names:] = self.funds()[:-1] * np.diff(raw.cash, axis=0)
+        made["funding"][:, :perps] = self.funding() * unit[:, :perps]
+        for cause, reason in (("slippage", "target"), ("liquidation", "liquidation")):
+            lost = self.of_fills(
+                lambda f, reason=reason: (
+                    (f["reason"] == reason) * -f["units"] * (f["px"] - price[f["t"], f["n"]])
+                )
+            )
+            made[cause][:, :names] = lost * unit
+        made["bad_debt"][:, -1] = self.bad_debt() * raw.cash[:, 1]
+        made["fees"][:, :names] = -self.of_fills(self.fee) * unit
         return made
+
+    def funding(self) -> np.ndarray:
+        """(T, M) in what the venue settles in."""
+        raw, held = self.raw, before(self.held())[:, : len(self.raw.coins)]
+        return -held * raw.oracle * raw.rate
+
+    def funds(self) -> np.ndarray:
+        """(T, 2) cash of the wallet, cash and open profit of the venue; in their currencies."""
+        raw, perps = self.raw, len(self.raw.coins)
+        flow = self.of_fills(lambda f: -f["units"] * f["px"] - self.fee(f))
+        flow[:, :perps] += self.funding()
+        wallet = (CAPITAL - MARGIN) / raw.cash[0, 0]
+        wallet += np.cumsum(flow[:, perps:].sum(axis=1) / raw.cash[:, 0])
+        paid = flow[:, :perps].sum(axis=1) + self.bad_debt()
+        venue = MARGIN / raw.cash[0, 1] + np.cumsum(paid)
+        return np.column_stack([wallet, venue + (self.held()[:, :perps] * raw.mark).sum(axis=1)])
+
+    def bad_debt(self) -> np.ndarray:
+        """(T,) what isolated positions ended below zero by, in what the venue settles in."""
+        return np.sum([walk.debt for walk in isolated(self).values()], axis=0)
 
     def column(self, frame: str, name: str) -> np.ndarray:
         return self.frames[frame][name].to_numpy()
@@ -188,8 +243,9 @@ def check_payments(case: Case) -> None:
     got = list(zip(rows.tolist(), coins.tolist(), strict=True))
     assert len(got) == len(set(got))
     assert set(got) == expected
-    assert set(frame["account"]) == {"xyz"}
+    assert frame["account"].to_list() == [place(coin) for coin in frame["coin"]]
     payment = -perps[rows, coins] * raw.oracle[rows, coins] * raw.rate[rows, coins]
+    payment *= raw.unit[rows, coins]
     paid = frame["payment_usd"].to_numpy()
     assert (abs(paid - payment) <= 1e-12 * abs(payment)).all()
     close(frame["position"].to_numpy(), perps[rows, coins], 1.0)
@@ -201,12 +257,16 @@ def check_causes(case: Case) -> None:
     """Every cause, by hour and by instrument, and their sum."""
     raw, made = case.raw, case.causes()
     equity = case.column("equity", "equity_usd")
-    got = {name: np.zeros_like(raw.price) for name in CAUSES}
+    got = {name: np.zeros_like(x) for name, x in made.items()}
+    accounts = {"wallet": len(raw.names), "xyz": len(raw.names) + 1}
     rows = case.frames["attribution"].iter_rows(named=True)
     for row in rows:
         assert row["usd"] != 0.0
-        assert row["account"] == ("xyz" if row["instrument"] in raw.perps else "wallet")
-        got[row["cause"]][raw.row[row["time"]], raw.column[row["instrument"]]] += row["usd"]
+        venue = row["account"].partition("/")[0]
+        n = raw.column.get(row["instrument"], accounts[venue])
+        if row["instrument"]:
+            assert row["account"] == place(row["instrument"])
+        got[row["cause"]][raw.row[row["time"]], n] += row["usd"]
     for name in CAUSES:
         close(got[name], made[name], equity[:, None])
         close(case.column("equity", f"{name}_usd"), made[name].sum(axis=1), equity)
@@ -216,10 +276,9 @@ def check_causes(case: Case) -> None:
 
 def check_equity(case: Case) -> None:
     """Capital, the cash flows of fills, funding and fees, and holdings at their value."""
-    raw = case.raw
-    paid = case.of_fills(lambda f: -f["units"] * f["px"] - case.fee(f)) + case.causes()["funding"]
-    worth = np.where(case.held() == 0, 0.0, case.held() * raw.price)
-    total = CAPITAL + np.cumsum(paid.sum(axis=1)) + worth.sum(axis=1)
+    raw, units = case.raw, case.held()[:, len(case.raw.coins) :]
+    worth = np.where(units == 0, 0.0, units * raw.fair)
+    total = (case.funds() * raw.cash).sum(axis=1) + worth.sum(axis=1)
     close(case.column("equity", "equity_usd"), total, total)
     assert case.frames["equity"]["time"].to_list() == raw.hours
 
@@ -233,7 +292,7 @@ def check_positions(case: Case) -> None:
         assert got[t, n] == 0.0 != row["position"]
         got[t, n] = row["position"]
         close(row["px"], px[t, n], row["px"])
-        close(row["value_usd"], row["position"] * row["px"])
+        close(row["value_usd"], row["position"] * row["px"] * raw.unit[t, n])
     close(got, held, 1.0)
 
 
@@ -246,6 +305,13 @@ def check_fills(case: Case) -> None:
             free[:, m] &= raw.tradable[:, n]
     for fill in case.trades():
         t, n, way = fill["t"], fill["n"], np.sign(fill["units"])
+        assert fill["account"] == place(fill["instrument"])
+        close(fill["fee_usd"], case.fee(fill) * raw.unit[t, n], 1.0)
+        if fill["reason"] == "liquidation":
+            px = worst(raw, t, n, -way) * (1 + way * PERP_COST)
+            close(fill["px"], px, px)
+            assert fill["decided_at"] == fill["time"]
+            continue
         assert fill["decided_at"] in raw.row
         first = raw.row[fill["decided_at"]] + 1
         assert fill["time"] - fill["decided_at"] >= HOUR
@@ -261,40 +327,110 @@ def check_fills(case: Case) -> None:
             px = quote * (1 + way * case.token_half_spread * a_mid)
             assert quoted(fill["time"]) or fill["instrument"] in ("NVDAB", "AAPLB")
         close(fill["px"], px, px)
-        close(fill["fee_usd"], case.fee(fill), 1.0)
-        assert fill["account"] == ("xyz" if n < perps else "wallet")
 
 
 def check_accounts(case: Case) -> None:
-    """Cash, margin and exposure from raw marks and cumulated fills."""
+    """Cash, margin and exposure from raw marks and cumulated fills, account by account."""
     raw, perps, held = case.raw, len(case.raw.coins), case.held()
     share = np.array([raw.perps[c]["max_leverage"] for c in raw.coins])
-    pos, units = held[:, :perps], held[:, perps:]
-    flow = case.of_fills(lambda f: -f["units"] * f["px"] - case.fee(f)) + case.causes()["funding"]
-    wallet = CAPITAL - MARGIN + np.cumsum(flow[:, perps:].sum(axis=1))
-    value = MARGIN + np.cumsum(flow[:, :perps].sum(axis=1)) + (pos * raw.mark).sum(axis=1)
-    open_usd = (pos * (raw.mark - entries(case))).sum(axis=1)
-    maintenance = (abs(pos) * raw.mark / (2 * share)).sum(axis=1)
-    by = {a: case.frames["accounts"].filter(pl.col("account") == a) for a in ("xyz", "wallet")}
-    assert len(case.frames["accounts"]) == 2 * len(raw.hours)
-    for name, made in {
-        "cash_usd": value - open_usd,
-        "margin_value_usd": value,
-        "initial_usd": 2 * maintenance,
-        "maintenance_usd": maintenance,
-    }.items():
-        close(by["xyz"][name].to_numpy(), made)
-    close(by["xyz"]["margin_ratio"].to_numpy(), maintenance / value, 1.0)
-    close(by["wallet"]["cash_usd"].to_numpy(), wallet)
-    close(case.column("equity", "cash_usd"), value - open_usd + wallet)
-    close(case.column("equity", "margin_ratio"), maintenance / value, 1.0)
+    pos, units, unit = held[:, :perps], held[:, perps:], raw.cash[:, 1]
+    wallet, venue = case.funds().T
+    open_usd, apart = pos * (raw.mark - entries(case)), isolated(case)
+    maintenance = abs(pos) * raw.mark / (2 * share)
+    own = {name: [m for m, c in enumerate(raw.coins) if place(c) == name] for name in PLACES}
+    assert case.frames["accounts"]["account"].unique(maintain_order=True).to_list() == list(PLACES)
+    cash = {place(raw.coins[m]): walk.cash for m, walk in apart.items()}
+    cash["xyz"] = venue - open_usd.sum(axis=1) - sum(cash.values())
+    ratios = []
+    for name in PLACES[1:]:
+        got = case.frames["accounts"].filter(pl.col("account") == name)
+        value = cash[name] + open_usd[:, own[name]].sum(axis=1)
+        need = maintenance[:, own[name]].sum(axis=1)
+        for column, made in {
+            "cash_usd": cash[name],
+            "margin_value_usd": value,
+            "initial_usd": 2 * need,
+            "maintenance_usd": need,
+        }.items():
+            close(got[column].to_numpy(), made * unit)
+        ratios.append(need / np.where(need == 0, 1.0, value))
+        close(got["margin_ratio"].to_numpy(), ratios[-1], 1.0)
+    got = case.frames["accounts"].filter(pl.col("account") == "wallet")
+    close(got["cash_usd"].to_numpy(), wallet * raw.cash[:, 0])
+    in_all = sum(cash.values()) * unit + wallet * raw.cash[:, 0]
+    close(case.column("equity", "cash_usd"), in_all)
+    close(case.column("equity", "margin_ratio"), np.max(ratios, axis=0), 1.0)
     fair = np.where(units == 0, 0.0, raw.fair)
-    gross = (abs(pos) * raw.mark).sum(axis=1) + (units * fair).sum(axis=1)
+    gross = (abs(pos) * raw.mark).sum(axis=1) * unit + (units * fair).sum(axis=1)
     close(case.column("equity", "gross_usd"), gross)
     net = pos.copy()  # shares held in tokens (all multipliers are 1) less shares short
     for n, m in raw.partner.items():
         net[:, m] += held[:, n]
-    close(case.column("equity", "net_delta_usd"), (net * raw.mark).sum(axis=1))
+    close(case.column("equity", "net_delta_usd"), (net * raw.mark).sum(axis=1) * unit)
+
+
+def check_liquidations(case: Case) -> None:
+    """An isolated position is closed in the hour whose extreme leaves less than maintenance."""
+    forced = {(f["t"], f["n"]) for f in case.trades() if f["reason"] == "liquidation"}
+    short = {(t, m) for m, walk in isolated(case).items() for t in np.flatnonzero(walk.slack < 0)}
+    assert forced == short
+    told = case.frames["events"]
+    assert (told["kind"] == "liquidation").sum() == len(forced)
+    debts = sum(int((walk.debt > 0).sum()) for walk in isolated(case).values())
+    assert (told["kind"] == "bad_debt").sum() == debts
+
+
+class Walk(NamedTuple):
+    """An isolated position, hour by hour, (T,) each, in what the venue settles in."""
+
+    cash: np.ndarray  # what it got, earned and has not given back
+    slack: np.ndarray  # value less maintenance at the hour's extreme; inf without a position
+    debt: np.ndarray  # what it ended below zero by
+
+
+def worst(raw: Raw, t: int, m: int, side: float) -> float:
+    """The hour's extreme against a position: of its marks and the recorded high or low."""
+    marks = raw.mark[max(t - 1, 0) : t + 1, m]
+    if side < 0:
+        return float(np.fmax(marks.max(), raw.high[t, m]))
+    return float(np.fmin(marks.min(), raw.low[t, m]))
+
+
+def isolated(case: Case) -> dict[int, Walk]:
+    """The walk of each isolated position, by column."""
+    fills: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for fill in case.trades():
+        fills.setdefault((fill["t"], fill["n"]), []).append(fill)
+    columns = [m for m, coin in enumerate(case.raw.coins) if coin in ISOLATED]
+    return {m: _walk(case, m, fills) for m in columns}
+
+
+def _walk(case: Case, m: int, fills: dict[tuple[int, int], list[dict[str, Any]]]) -> Walk:
+    raw, entry, funding = case.raw, entries(case)[:, m], case.funding()[:, m]
+    leverage = raw.perps[raw.coins[m]]["max_leverage"]
+    hours = len(raw.hours)
+    cash, slack, debt = np.zeros(hours), np.full(hours, np.inf), np.zeros(hours)
+    left = pos = opened = 0.0
+    for t in range(hours):
+        left, mark = left + funding[t], raw.mark[t, m]
+        if pos:
+            px = worst(raw, t, m, pos)
+            slack[t] = left + pos * (px - opened) - abs(pos) * px / (2 * leverage)
+        for fill in fills.get((t, m), []):
+            units, px, fee = fill["units"], fill["px"], case.fee(fill)
+            if pos * units < 0:  # a reduction keeps its share of what the position was worth
+                kept = (left + pos * (mark - opened)) * (1 - abs(units / pos))
+                left -= units * (px - opened) + fee
+                pos = 0.0 if abs(pos + units) < 1e-9 else pos + units
+                left -= max(left + pos * (mark - opened) - max(kept, 0.0), 0.0)
+            else:  # initial margin, and what the fill's price loses at once, come from the venue
+                against = max(np.sign(units) * (px - mark), 0.0)
+                left += abs(units) * (mark / leverage + against)
+                pos, opened = pos + units, entry[t]
+        if not pos and left < 0.0:
+            debt[t], left = -left, 0.0
+        cash[t] = left
+    return Walk(cash, slack, debt)
 
 
 def entries(case: Case) -> np.ndarray:
@@ -318,5 +454,5 @@ def entries(case: Case) -> np.ndarray:
 
 CHECKS = (
     *(check_payments, check_causes, check_equity),
-    *(check_positions, check_fills, check_accounts),
+    *(check_positions, check_fills, check_accounts, check_liquidations),
 )

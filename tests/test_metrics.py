@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import sqrt
@@ -36,6 +37,7 @@ START = datetime(2026, 1, 2, 0, tzinfo=UTC)
 NVDA, NVDAON, USDY = "xyz:NVDA", "NVDAon", "USDY"
 
 Booking = tuple[int, str, str, float]  # row, instrument, cause, usd
+Told = tuple[int, str, str]  # row, kind, account
 Position = tuple[int, str, float, float, float | None]  # row, instrument, position, px, liquidation
 
 
@@ -57,10 +59,13 @@ def make(
     *,
     capital: float = 10_000.0,
     margin_ratio: Sequence[float] | None = None,
+    margin_usd: Sequence[float] | None = None,  # margin value at the venue
+    net_delta_usd: Sequence[float] | None = None,
     gross_usd: Sequence[float] | None = None,
     fills: Sequence[tuple[int, str, float, float]] = (),  # row, instrument, size, px
     funding: Sequence[tuple[int, str, float]] = (),  # row, coin, payment
-    events: Sequence[str] = (),
+    events: Sequence[Told] = (),
+    pledged: Sequence[tuple[int, str, float, float]] = (),  # row, token, units, px
     rates: Mapping[int, float] | None = None,
     oracle: Mapping[int, float] | None = None,
     closed: Sequence[int] = (),
@@ -82,7 +87,7 @@ def make(
                 "cash_usd": equity,
                 "margin_ratio": list(margin_ratio or zeros),
                 "gross_usd": list(gross_usd or zeros),
-                "net_delta_usd": zeros,
+                "net_delta_usd": list(net_delta_usd or zeros),
                 **{f"{c}_usd": usd for c, usd in causes.items()},
             }
         ),
@@ -110,14 +115,17 @@ def make(
                 {
                     "time": at(row),
                     "strategy": "carry",
-                    "account": "xyz",
+                    "account": account,
                     "instrument": name,
                     "position": position,
                     "px": px,
                     "value_usd": position * px,
                     "liquidation_px": liquidation_px,
                 }
-                for row, name, position, px, liquidation_px in positions
+                for account, row, name, position, px, liquidation_px in [
+                    *(("xyz" if p[1] == NVDA else "wallet", *p) for p in positions),
+                    *(("xyz", *p, None) for p in pledged),
+                ]
             ],
             time=TIME,
             strategy=pl.String,
@@ -144,7 +152,19 @@ def make(
             size=pl.Float64,
             px=pl.Float64,
         ),
-        "events": table([{"kind": kind} for kind in events], kind=pl.String),
+        "accounts": pl.DataFrame(
+            {
+                "time": pl.Series([at(h) for h in hours for _ in range(2)], dtype=TIME),
+                "account": ["wallet", "xyz"] * len(hours),
+                "margin_value_usd": [x for own in margin_usd or zeros for x in (1e9, own)],
+            }
+        ),
+        "events": table(
+            [{"time": at(row), "kind": kind, "account": where} for row, kind, where in events],
+            time=TIME,
+            kind=pl.String,
+            account=pl.String,
+        ),
     }
     rates, oracle = rates or {}, oracle or {}
     settled = sorted({*rates, *oracle})
@@ -222,7 +242,19 @@ def pair_trade() -> tuple[dict[str, pl.DataFrame], Context]:
             (4, NVDAON, 10.0, 102.5),
         ],
         funding=[(2, NVDA, 1.0), (3, NVDA, -0.505), (4, NVDA, 1.02)],
-        events=["transfer_sent", "transfer_arrived", "transfer_refused", "adl", "backstop"],
+        margin_usd=[3_000.0, 2_900.0, 2_800.0, 2_700.0, 2_600.0, 2_500.0],
+        # 5% of the capital are 500: open in rows 1, 3 and 4, after a close that left it so in 3.
+        net_delta_usd=[0.0, 600.0, -400.0, 501.0, -700.0, 500.0],
+        events=[
+            (2, "transfer_sent", "xyz"),
+            (3, "transfer_arrived", "xyz"),
+            (3, "adl", "xyz"),
+            (3, "transfer_refused", "xyz"),
+            (4, "redeem_refused", "wallet"),
+            (4, "transfer_sent", "wallet"),
+            (4, "transfer_refused", "wallet"),
+            (5, "backstop", "xyz"),
+        ],
         rates={0: 0.5, 1: 0.002, 2: 0.001, 3: -0.0005, 4: 0.001, 5: -0.0001},
         oracle={0: 100.0, 1: 100.0, 2: 101.0, 3: 102.0, 4: 104.0, 5: 104.0},
         closed=[2, 3],
@@ -305,12 +337,20 @@ EXPECTED: dict[str, float | int | str | None] = {
     "funding_hit_frac": 2 / 3,
     "negative_funding_streak": 1,
     "min_liquidation_distance_frac": 150 / 102 - 1,
+    "min_liquidation_distance_at": "2026-01-02T03:00:00Z",
+    "min_liquidation_distance_coin": NVDA,
     "weekend_liquidation_distance_frac": 150 / 101 - 1,  # row 2: the weekend begins
     "worst_margin_ratio": 1.0,  # 0.4 at the rows' ends, and a liquidation between two of them
+    "margin_strained_hours": 0.0,
+    "margin_capital_frac": 14_000 / (9997.602 * 5),  # the last row has no hour of its own
+    "pledged_yield_usd": None,
     "liquidations": 1,
+    "partial_liquidations": 0,
     "adls": 1,
+    "naked_after_close_hours": 2.0,
     "margin_calls": 2,
     "topups": 1,
+    "redemptions_refused": 1,
     "closed_held_hours": 2.0,
     "closed_pnl_usd": 2.515,  # rows 3 and 4: -5.505 + 8.02
     "closed_funding_usd": 0.515,
@@ -556,6 +596,70 @@ def test_a_long_perp_is_liquidated_from_below() -> None:
     assert summarise(frames, context)["min_liquidation_distance_frac"] == pytest.approx(0.2)
 
 
+def test_the_first_and_the_nearest_of_several_coins_tells_the_distance() -> None:
+    near = [(1, NVDA, 1.0, 64.0, 48.0), (2, NVDA, -1.0, 64.0, 72.0), (3, NVDA, 1.0, 64.0, 56.0)]
+    summary = summarise(*make(5, [], near))
+    assert summary["min_liquidation_distance_frac"] == 0.125
+    assert summary["min_liquidation_distance_at"] == "2026-01-02T02:00:00Z"
+    nothing = summarise(*make(3))
+    assert nothing["min_liquidation_distance_at"] is None
+    assert nothing["min_liquidation_distance_coin"] is None
+
+
+def test_strained_hours_and_a_partial_liquidation() -> None:
+    ratios = [0.0, 0.51, 0.5, 0.9, 0.9]
+    frames, context = make(
+        [0, 1, 2, 5, 6], margin_ratio=ratios, events=[(5, "partial", "xyz"), (5, "adl", "xyz")]
+    )
+    summary = summarise(frames, context)
+    assert summary["margin_strained_hours"] == 2.0  # rows 1 and 5, an hour each
+    assert summary["partial_liquidations"] == 1
+    assert summary["liquidations"] == 0
+    assert summary["worst_margin_ratio"] == 1.0
+
+
+def test_yield_of_collateral_is_that_of_the_pledged_share() -> None:
+    # 50 in the wallet and 150 pledged at row 0 and 1, all pledged at row 2.
+    frames, context = make(
+        4,
+        [(0, USDY, "yield", 1.0), (1, USDY, "yield", 2.0), (3, USDY, "yield", 4.0)],
+        [(0, USDY, 50.0, 1.0, None), (1, USDY, 50.0, 1.0, None)],
+        pledged=[(0, USDY, 150.0, 1.0), (1, USDY, 150.0, 1.0), (2, USDY, 200.0, 1.0)],
+    )
+    assert summarise(frames, context)["pledged_yield_usd"] == pytest.approx(0.75 * 3 + 4)
+
+
+NAKED = [
+    # |net delta| above 500 by row, rows of forced closes, hours
+    ([0, 600, 600, 600, 0, 0], [2], 2.0),
+    ([0, 600, 600, 600, 0, 0], [0], 0.0),  # the close left nothing open
+    ([0, -600, 0, 600, 600, 0], [1], 1.0),
+    ([0, 600, 600, 0, 600, 0], [1, 2, 4], 3.0),
+    ([600, 0, 600, 600, 600, 600], [0, 1, 3], 3.0),
+    ([0, 0, 0, 0, 0, 0], [3], 0.0),
+]
+
+
+@pytest.mark.parametrize(("delta", "forced", "hours"), NAKED)
+@pytest.mark.parametrize("kind", ["partial", "liquidation", "backstop", "adl", "venue_failed"])
+def test_hours_naked_begin_with_a_forced_close(
+    delta: list[float], forced: list[int], hours: float, kind: str
+) -> None:
+    told = [(row, kind, "xyz") for row in forced]
+    summary = summarise(*make(6, net_delta_usd=delta, events=told))
+    assert summary["naked_after_close_hours"] == hours
+    summary = summarise(*make(6, net_delta_usd=delta, events=[(1, "trimmed", "xyz")]))
+    assert summary["naked_after_close_hours"] == 0.0
+
+
+def test_notional_is_in_usd_whatever_the_price_is_in() -> None:
+    held = [(1, NVDA, -10.0, 100.0, None), (2, NVDA, -10.0, 100.0, None)]
+    frames, context = make(4, [(2, NVDA, "funding", 1.0)], held, funding=[(2, NVDA, 1.0)])
+    half = frames["positions"].with_columns(value_usd=pl.col("value_usd") / 2)
+    told = summarise({**frames, "positions": half}, context)["funding_yield_apr"]
+    assert told == pytest.approx(2 * summarise(frames, context)["funding_yield_apr"])
+
+
 def test_the_errors_of_the_books_are_seen() -> None:
     frames, context = pair_trade()
     leak = pl.when(pl.col("time") == at(3)).then(pl.col("equity_usd") + 1.0)
@@ -575,13 +679,15 @@ def test_the_errors_of_the_books_are_seen() -> None:
         ("attribution", "cause", "luck"),
         ("attribution", "instrument", "NVDAxx"),
         ("positions", "instrument", "NVDAxx"),
+        ("accounts", "time", datetime(2020, 1, 1, tzinfo=UTC)),
+        ("events", "time", datetime(2020, 1, 1, tzinfo=UTC)),
         ("funding", "coin", "xyz:NVDAxx"),
     ],
 )
-def test_frames_that_disagree_are_refused(frame: str, column: str, value: str) -> None:
+def test_frames_that_disagree_are_refused(frame: str, column: str, value: Any) -> None:
     frames, context = pair_trade()
     wrong = frames[frame].with_columns(pl.lit(value).alias(column))
-    with pytest.raises(DataError, match=f"{frame}.{column}.*{value}"):
+    with pytest.raises(DataError, match=f"{frame}.{column}.*{re.escape(str(value))}"):
         summarise({**frames, frame: wrong}, context)
 
 

@@ -20,6 +20,7 @@ from .recomputation import (
     CHECKS,
     HOUR,
     LAST,
+    MARGIN,
     NEW_YORK,
     Case,
     Raw,
@@ -29,8 +30,10 @@ from .recomputation import (
     check_causes,
     check_equity,
     check_fills,
+    check_liquidations,
     check_payments,
     check_positions,
+    close,
     quoted,
 )
 
@@ -86,7 +89,33 @@ def restless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cases(folder: Path, restless: Path) -> dict[str, Case]:
+def depegged(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same data with quotes of USDC that wander, and an incident that breaks its peg."""
+    made = tmp_path_factory.mktemp("depegged")
+    for name in ("perps.parquet", "funding.parquet"):
+        (made / name).symlink_to(folder / name)
+    toml = (folder / "dataset.toml").read_text(encoding="utf-8")
+    about = '\n[tokens.USDC]\nunderlying = "USDC"\nkind = "stable"\nissuer = "ondo"\n'
+    (made / "dataset.toml").write_text(toml + about, encoding="utf-8")
+    tokens = pl.read_parquet(folder / "tokens.parquet")
+    hours = tokens["time"].unique().sort()
+    mid = 1.0 + 0.02 * np.sin(np.arange(len(hours)) / 5)
+    quotes = pl.DataFrame({"time": hours, "token": "USDC", "bid_px": mid, "ask_px": mid + 0.001})
+    pl.concat([tokens, quotes], how="diagonal").write_parquet(made / "tokens.parquet")
+    pl.DataFrame(
+        {
+            "time": [datetime(2026, 8, 20, 3, 30, tzinfo=UTC)],
+            "kind": ["depeg"],
+            "instrument": ["USDC"],
+            "value": [0.87],
+        },
+        schema_overrides={"time": pl.Datetime("ms", "UTC")},
+    ).write_parquet(made / "shocks.parquet")
+    return made
+
+
+@pytest.fixture(scope="module")
+def cases(folder: Path, depegged: Path, restless: Path) -> dict[str, Case]:
     """A carry that stays in, one that goes in and out, and plans that also add, cut and flip."""
     busy = {"enter_apr": 0.055, "exit_apr": 0.05, "lookback_hours": 4, "notional_usd": 7000}
     pools = {"xyz:NVDA": "NVDAB", "xyz:AAPL": "AAPLB"}
@@ -110,10 +139,20 @@ def cases(folder: Path, restless: Path) -> dict[str, Case]:
             token_half_spread=0.002,
             token_fee=0.001,
         ),
+        "depeg": case(
+            Raw(depegged),
+            run(
+                restless,
+                data=depegged,
+                config={"pair": "each", "wallet_currency": "USDT"},
+                pure_python=True,
+            ),
+            together=False,
+        ),
     }
 
 
-@pytest.fixture(params=["carry", "busy", "each", "pool"])
+@pytest.fixture(params=["carry", "busy", "each", "pool", "depeg"])
 def case(request: pytest.FixtureRequest, cases: dict[str, Case]) -> Case:
     return cases[request.param]
 
@@ -210,8 +249,9 @@ def test_a_plan_of_the_weekend_waits_for_live_quotes(
     for check in CHECKS:
         check(case)
     decided = LATE_FRIDAY + 3 * HOUR
-    fills = {f["instrument"]: f["time"] for f in case.trades()}
-    assert {f["decided_at"] for f in case.trades()} == {decided}
+    wanted = [f for f in case.trades() if f["reason"] == "target"]
+    fills = {f["instrument"]: f["time"] for f in wanted}
+    assert {f["decided_at"] for f in wanted} == {decided}
     poll = decided + 2 * HOUR  # the hour after the decision was not polled
     reopened = SUNDAY_NIGHT + HOUR  # at 20:00 the quote is still Friday's
     for n, m in raw.partner.items():
@@ -372,6 +412,18 @@ WRONG = {
     "a position missing": (check_positions, without("positions", 50)),
     "positions the other way": (check_positions, edited("positions", position=-col("position"))),
     "a fill missing": (check_positions, without("fills", 30)),
+    "liquidation taken for slippage": (
+        check_causes,
+        edited("attribution", cause=col("cause").replace({"liquidation": "slippage"})),
+    ),
+    "liquidated at the mark": (check_fills, other_rule("high", lambda r: r.mark)),
+    "a liquidation nobody was told of": (check_liquidations, without("events", 0)),
+    "isolated margin in the venue's account": (
+        check_accounts,
+        edited(
+            "accounts", cash_usd=pl.when(col("account") == "xyz").then(0.0).otherwise("cash_usd")
+        ),
+    ),
     "margin without open profit": (
         check_accounts,
         edited("accounts", margin_value_usd=col("cash_usd")),
@@ -392,3 +444,63 @@ def test_a_wrong_book_is_caught(cases: dict[str, Case], name: str) -> None:
     check, change = WRONG[name]
     with pytest.raises(AssertionError):
         check(change(cases["pool"]))
+
+
+@pytest.mark.parametrize("check", [check_causes, check_equity, check_accounts])
+@pytest.mark.parametrize("row", [0, -1])
+def test_a_price_of_the_currency_that_is_off_is_caught(
+    cases: dict[str, Case], check: Callable[[Case], None], row: int
+) -> None:
+    def off(raw: Raw) -> np.ndarray:
+        made = raw.cash.copy()
+        made[row:, 1] *= 1.0001
+        return made
+
+    with pytest.raises(AssertionError):
+        check(other_rule("cash", off)(cases["depeg"]))
+
+
+def test_a_depeg_is_told(cases: dict[str, Case]) -> None:
+    case = cases["depeg"]
+    told = case.frames["attribution"].filter(pl.col("instrument") == "")
+    assert "wallet" not in told["account"]  # the wallet is in USDT, which has no price here
+    assert set(told["cause"]) == {"token_price"}
+    struck = told.filter(pl.col("time") == datetime(2026, 8, 20, 4, tzinfo=UTC))["usd"].sum()
+    assert struck < -0.1 * MARGIN
+    (said,) = [a for a in case.result.assumptions if a.name == "settle currencies"]
+    assert said.value.startswith("wallet USDT, xyz USDC, xyz/xyz:AVGO USDC")
+
+
+def test_collateral_earns_where_it_lies_whatever_the_currency_does(depegged: Path) -> None:
+    result = perpkit.backtest(
+        "funding_carry",
+        data=depegged,
+        params={"enter_apr": 9.0},  # never
+        config={
+            "collateral": {"USTB": {"share": 0.8, "wallet_share": 0.3, "apr": 0.04}},
+            "terms": {"collateral": "USDC, USTB"},
+            "wallet_currency": "USDT",
+        },
+        pure_python=True,
+    )
+    raw, frames = Raw(depegged), result.frames
+    spent = np.array([0.3 * (CAPITAL - MARGIN), 0.8 * MARGIN])  # of the wallet, of the venue
+    rate = np.arange(len(raw.hours)) * 0.04 / 8760  # a NAV that grows by a simple rate
+    held = frames["positions"].filter(pl.col("instrument") == "USTB")
+    for a, name in enumerate(("wallet", "xyz")):
+        own = held.filter(pl.col("account") == name)
+        close(own["value_usd"].to_numpy(), spent[a] * (1 + rate))
+        earned = frames["attribution"].filter(
+            (pl.col("account") == name) & (pl.col("cause") == "yield")
+        )
+        assert set(earned["instrument"]) == {"USTB"}
+        close(earned["usd"].to_numpy(), spent[a] * 0.04 / 8760)
+    cash = np.array([CAPITAL - MARGIN, MARGIN]) - spent
+    total = (cash / raw.cash[0] * raw.cash).sum(axis=1) + spent.sum() * (1 + rate)
+    close(frames["equity"]["equity_usd"].to_numpy(), total)
+    moved = cash[1] / raw.cash[0, 1] * np.diff(raw.cash[:, 1], prepend=raw.cash[0, 1])
+    close(frames["equity"]["token_price_usd"].to_numpy(), moved)
+    account = frames["accounts"].filter(pl.col("account") == "xyz")
+    value = cash[1] / raw.cash[0, 1] * raw.cash[:, 1] + spent[1] * (1 + rate) * 0.95
+    close(account["margin_value_usd"].to_numpy(), value)
+    assert result.summary["pledged_yield_usd"] == pytest.approx(spent[1] * rate[-1])

@@ -26,8 +26,8 @@ def summarise(frames: Mapping[str, pl.DataFrame], context: Context) -> dict[str,
     Parameters
     ----------
     frames
-        The result frames by name: ``equity``, ``attribution``, ``positions``, ``funding``,
-        ``fills`` and ``events``. Causes in ``attribution`` carry no ``_usd``.
+        The result frames by name: ``equity``, ``attribution``, ``accounts``, ``positions``,
+        ``funding``, ``fills`` and ``events``. Causes in ``attribution`` carry no ``_usd``.
     context
         What the frames do not say.
     """

@@ -10,6 +10,7 @@ import polars as pl
 
 from perpkit.arrays import B8, F64, I64, Phase
 from perpkit.errors import DataError
+from perpkit.tape import WALLET
 from perpkit.units import HOUR_MS
 
 CAUSES: Final = (
@@ -60,12 +61,9 @@ class Held(NamedTuple):
     strategy: I64
     position: F64
     px: F64
+    value_usd: F64  # signed notional
     liquidation_px: F64  # NaN for none
-
-    @property
-    def value_usd(self) -> F64:
-        """Signed notional."""
-        return self.position * self.px
+    in_margin: B8  # in a margin account: every perp, and tokens that are pledged
 
 
 class Booked(NamedTuple):
@@ -92,7 +90,9 @@ class Run(NamedTuple):
     hours: F64  # (T,) until the next row, 0 at the last
     equity_usd: F64  # (T,)
     gross_usd: F64
+    net_delta_usd: F64
     margin_ratio: F64
+    margin_usd: F64  # (T,) margin value of all margin accounts
     causes_usd: dict[str, F64]
     strategies: int
     held: Held
@@ -136,6 +136,11 @@ def codes(column: pl.Series, known: Sequence[str]) -> I64:
     """Index of each text in ``known``, -1 where it is not there."""
     coded = column.cast(pl.Enum(list(known)), strict=False).to_physical().cast(pl.Int64)
     return coded.fill_null(-1).to_numpy()
+
+
+def instant_of(run: Run, row: int) -> str:
+    """Write the time of a row as the summary does."""
+    return f"{np.datetime_as_string(run.time_ms[row].astype('datetime64[ms]'), 's')}Z"
 
 
 def rows_of(column: pl.Series, time_ms: I64) -> I64:
@@ -227,8 +232,22 @@ def _held(positions: pl.DataFrame, names: Names, strategies: list[str], time_ms:
         codes(positions["strategy"], strategies),
         floats(positions["position"]),
         floats(positions["px"]),
+        floats(positions["value_usd"]),
         floats(positions["liquidation_px"]),
+        _is_margin(positions),
     )
+
+
+def _is_margin(frame: pl.DataFrame) -> B8:
+    """Which rows of a frame are of a margin account."""
+    return np.asarray((frame["account"].cast(pl.String) != WALLET).to_numpy(), np.bool_)
+
+
+def _margin(accounts: pl.DataFrame, time_ms: I64) -> F64:
+    """(T,) margin value of all margin accounts."""
+    own = accounts.filter(pl.col("account").cast(pl.String) != WALLET)
+    row = found_all(rows_of(own["time"], time_ms), own["time"], "accounts.time")
+    return add_up(row, floats(own["margin_value_usd"]), time_ms.size)
 
 
 def _booked(attribution: pl.DataFrame, names: Names, strategies: list[str], time_ms: I64) -> Booked:
@@ -256,7 +275,9 @@ def read(frames: Mapping[str, pl.DataFrame], context: Context) -> Run:
         np.append(np.diff(time_ms) / HOUR_MS, 0.0),
         floats(equity["equity_usd"]),
         floats(equity["gross_usd"]),
+        floats(equity["net_delta_usd"]),
         floats(equity["margin_ratio"]),
+        _margin(frames["accounts"], time_ms),
         {cause: floats(equity[f"{cause}_usd"]) for cause in CAUSES},
         len(strategies),
         _held(positions, names, strategies, time_ms),

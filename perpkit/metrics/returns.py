@@ -18,7 +18,7 @@ from perpkit.metrics.numbers import (
     smallest,
     times,
 )
-from perpkit.metrics.reading import Run
+from perpkit.metrics.reading import Run, instant_of
 from perpkit.units import HOUR_MS, HOURS_PER_YEAR
 
 DAY_MS = 24 * HOUR_MS
@@ -79,10 +79,9 @@ def _whole(run: Run) -> dict[str, Value]:
     total = ratio(final - start, start)
     free = run.context.risk_free_apr * hours / HOURS_PER_YEAR
     hourly = returns(run.path_usd)
-    stamps = np.datetime_as_string(run.time_ms[[0, -1]].astype("datetime64[ms]"), "s")
     return {
-        "start": f"{stamps[0]}Z",
-        "end": f"{stamps[1]}Z",
+        "start": instant_of(run, 0),
+        "end": instant_of(run, -1),
         "period_hours": hours,
         "start_equity_usd": start,
         "final_equity_usd": final,

@@ -115,17 +115,19 @@ max_gross_over_equity | ratio | Largest gross_usd / equity_usd at any row; inf w
 # attribution
 perp_price_usd | USD | Sum of the cause: position before · change of mark.
 token_price_usd | USD | Sum of the cause: moves of tokens' fair prices; of treasury and stable
-    tokens, their price against NAV.
+    tokens, their price against NAV; moves of settle currencies.
 funding_usd | USD | Funding P&L, sum of the cause: -position · oracle price · rate at each
     settlement.
 yield_usd | USD | Sum of the cause: growth of NAV and yield of treasury and stable tokens.
 dividend_usd | USD | Sum of the cause: dividends net of withholding.
 fees_usd | USD | Sum of the cause; costs are negative.
-slippage_usd | USD | Sum of the cause: price of fills against mark or fair price.
-interest_usd | USD | Sum of the cause: interest of cash and borrowing.
+slippage_usd | USD | Sum of the cause: price of fills against mark or fair price, minting and
+    redemption at NAV too.
+interest_usd | USD | Sum of the cause: interest on cash that a margin account owes.
 transfer_usd | USD | Sum of the cause: cost of moving cash between accounts.
-settlement_usd | USD | Sum of the cause: minting and redemption against fair price.
-liquidation_usd | USD | Sum of the cause: forced fills against mark, margin lost.
+settlement_usd | USD | Sum of the cause: what failed venues kept.
+liquidation_usd | USD | Sum of the cause: forced fills against mark, pledged tokens sold by the
+    venue, margin lost.
 bad_debt_usd | USD | Sum of the cause: shortfall borne by the venue, positive.
 identity_error_frac | frac | Largest |Δequity - sum of the hour's causes| / equity before; 0 is
     exact.
@@ -177,16 +179,27 @@ negative_funding_streak | count | Most held settlements of one coin in a row tha
 # margin
 min_liquidation_distance_frac | frac | Smallest move of the price against a perp position that
     reaches its liquidation price, over the price, at any row.
+min_liquidation_distance_at | UTC | The first row at which it was so near.
+min_liquidation_distance_coin | coin | The coin that was.
 weekend_liquidation_distance_frac | frac | The same at rows where the closed phase of its underlying
     begins.
 worst_margin_ratio | ratio | Largest maintenance / margin value of any account at any row, and at
     least 1 where an account was closed by force; 1 is liquidation, inf where the margin value is
     not above zero.
+margin_strained_hours | h | Hours whose first row has a margin_ratio above 0.5.
+margin_capital_frac | frac | Capital at work in margin: margin value of all margin accounts over
+    equity, each weighted by time.
+pledged_yield_usd | USD | Yield earned on collateral: yield of tokens by the share of their units
+    that was pledged in the row before. None where nothing was pledged.
 liquidations | count | Events `liquidation` and `backstop`.
+partial_liquidations | count | Events `partial`.
 adls | count | Events `adl`.
+naked_after_close_hours | h | Hours in which |net_delta_usd| is above 5% of the capital, from a
+    forced close (`partial`, `liquidation`, `backstop`, `adl`, `venue_failed`) until it is not.
 margin_calls | count | Times a margin account asked for cash: `transfer_sent` and
-    `transfer_refused`.
-topups | count | Transfers of cash sent: `transfer_sent`.
+    `transfer_refused`, but for those to the wallet.
+topups | count | Transfers of cash sent to a margin account: `transfer_sent`.
+redemptions_refused | count | Events `redeem_refused`.
 
 # weekend
 closed_held_hours | h | Hours with a position whose underlying was closed (no external price) at the

@@ -1,0 +1,45 @@
+"""The result frames: causes formed from positions, fills and payments.
+
+Equity is the loop's own sum of cash and values. The causes here never look at it: price effects
+come from the positions of the row before and the change of the price, costs from the fills, flows
+from the payments. That both agree to the last digits is a check of both.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from perpkit.ledger.causes import CAUSES, attribute
+from perpkit.ledger.tables import (
+    accounts_frame,
+    attribution_frame,
+    equity_frame,
+    events_frame,
+    fills_frame,
+    funding_frame,
+    positions_frame,
+)
+from perpkit.play import Played
+from perpkit.tape import Market
+
+__all__ = ["CAUSES", "frames"]
+
+
+def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFrame]:
+    """Every frame of a result, by name.
+
+    Returns
+    -------
+    equity, attribution, accounts, positions, funding, fills, events; columns as in
+    ``docs/files.md``
+    """
+    causes = attribute(market, played)
+    return {
+        "equity": equity_frame(market, played, causes),
+        "attribution": attribution_frame(market, causes, strategy),
+        "accounts": accounts_frame(market, played),
+        "positions": positions_frame(market, played, strategy),
+        "funding": funding_frame(market, played),
+        "fills": fills_frame(market, played, strategy),
+        "events": events_frame(market, played),
+    }

@@ -1,0 +1,88 @@
+"""The words of fills and events: way, reason, kind and detail.
+
+An event's number is in the settle currency of its account, or where tokens change hands, in USD;
+``trimmed`` tells a share instead. The account of a transfer is the one the cash goes to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perpkit.arrays import F64, I64, Event, Reason, Records
+from perpkit.ledger.holdings import WALLET, in_usd
+from perpkit.tape import Market
+
+REASONS = tuple(reason.name.lower() for reason in Reason)
+EVENTS = tuple(event.name.lower() for event in Event)
+WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue")
+
+_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE = range(len(WAYS))
+_OF_PERP = {Reason.BACKSTOP: _BACKSTOP, Reason.ADL: _ADL, Reason.SHOCK: _VENUE}
+_OF_TOKEN = {
+    Reason.SEIZED: _VENUE,
+    Reason.REDEEMED: _ISSUER,
+    Reason.SWEPT: _ISSUER,
+    Reason.SHOCK: _VENUE,
+}
+
+_DETAILS = {
+    Event.LIQUIDATION: "closed {usd:,.2f} USD on the book: the account fell below maintenance",
+    Event.BACKSTOP: "{usd:,.2f} USD taken over by the venue's backstop; the margin left is lost",
+    Event.BAD_DEBT: "the account ended {usd:,.2f} USD below zero; the venue bears it",
+    Event.TRIMMED: "margin or cash allowed {usd:.1%} of the order; the target stands",
+    Event.REENTRY_REFUSED: 'not entered again after a liquidation (after_liquidation = "stop")',
+    Event.TRANSFER_SENT: "{usd:,.2f} USD sent from the wallet",
+    Event.TRANSFER_ARRIVED: "{usd:,.2f} USD arrived",
+    Event.TRANSFER_REFUSED: "{usd:,.2f} USD wanted and the wallet has none",
+    Event.PARTIAL: "closed {usd:,.2f} USD on the book: the first part of a large position",
+    Event.ADL: "closed {usd:,.2f} USD at the last mark: auto-deleveraged against a bankrupt side",
+    Event.SEIZED: "the venue sold pledged tokens for {usd:,.2f} USD to cover what was owed",
+    Event.OWED: "{usd:,.2f} USD owed against mirrored collateral and not settled in time",
+    Event.REDEEM_SENT: "{usd:,.2f} USD asked back from the issuer at NAV",
+    Event.REDEEM_PAID: "{usd:,.2f} USD paid by the issuer",
+    Event.REDEEM_REFUSED: "{usd:,.2f} USD wanted back and the issuer does not redeem it now",
+    Event.SWEPT: "{usd:,.2f} USD of idle cash put into the token at NAV",
+    Event.DELEVERED: "{usd:,.2f} USD cut with its hedge: nothing else was left to meet the call",
+    Event.MARGIN_ADDED: "{usd:,.2f} USD added to the isolated position",
+    Event.MARGIN_REMOVED: "{usd:,.2f} USD given back by the isolated position",
+    Event.CAPPED: "open interest is at its cap: only what reduces the position is done",
+    Event.VENUE_FAILED: "the venue failed: {usd:,.2f} USD of cash and pledged tokens lost",
+    Event.RELEASED: "{usd:,.2f} USD of it back from being pledged",
+}
+# Told as they stand: a share, and what tokens are given or taken for.
+_PLAIN = (
+    Event.TRIMMED,
+    Event.SEIZED,
+    Event.REDEEM_SENT,
+    Event.SWEPT,
+)
+# The same kinds where the cash goes the other way.
+_TO_WALLET = {
+    Event.TRANSFER_SENT: "{usd:,.2f} USD sent to the wallet",
+    Event.TRANSFER_REFUSED: "{usd:,.2f} USD to spare and the margin rules let none of it leave",
+}
+
+
+def way_of(fills: Records, coins: int) -> I64:
+    """Number in :data:`WAYS` of how each fill was done."""
+    perp = np.full(len(REASONS), _BOOK)
+    token = np.full(len(REASONS), _QUOTE)
+    for reason, way in _OF_PERP.items():
+        perp[reason] = way
+    for reason, way in _OF_TOKEN.items():
+        token[reason] = way
+    which = fills["reason"]
+    return np.asarray(np.where(fills["instrument"] < coins, perp[which], token[which]))
+
+
+def told_usd(market: Market, events: Records) -> F64:
+    """The number of each event, USD; of ``trimmed`` its share."""
+    usd = in_usd(events["usd"], market, events["account"], events["row"])
+    return np.asarray(np.where(np.isin(events["kind"], _PLAIN), events["usd"], usd))
+
+
+def detail_of(kind: int, account: int, usd: float) -> str:
+    """One sentence on an event."""
+    event = Event(kind)
+    words = _TO_WALLET.get(event) if account == WALLET else None
+    return (words or _DETAILS[event]).format(usd=usd)
