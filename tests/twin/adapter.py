@@ -6,15 +6,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from twin_world import SETTINGS, whole, whole_tokens
 
-from perpkit.arrays import TERM, Event, Flow, Reason, Settings, Tape, Tokens
+from perpkit.arrays import (
+    TERM,
+    Collateral,
+    Event,
+    Settings,
+    Shock,
+    Tape,
+    Tokens,
+)
 from perpkit.book.loop import compiled as compiled_book
 from perpkit.book.loop import run_hours
 from perpkit.config import RunConfig
 from perpkit.layout import blank
 from perpkit.market.loop import compiled as compiled_market
 from perpkit.market.loop import form_market
-from perpkit.play import Played, set_up
+from perpkit.play import Played, columns_of, set_up
 from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import Strategy
 from perpkit.tape import Market
@@ -29,9 +38,14 @@ def number(value):
     return math.nan if value is None else float(value)
 
 
-def plain(value):
-    """NaN becomes ``None``."""
-    return None if math.isnan(value) else float(value)
+def numbered(value):
+    """``None`` becomes -1."""
+    return -1 if value is None else value
+
+
+def unbounded(value):
+    """``None`` becomes infinite."""
+    return math.inf if value is None else float(value)
 
 
 def columns(instruments, name, hours):
@@ -53,7 +67,7 @@ def flags(instruments, name, hours):
 
 
 def settings_of(told):
-    at = told["topup_at_ratio"]
+    told = SETTINGS | told
     return Settings(
         fill_delay_hours=told["fill_delay_hours"],
         pair_together=int(told["pair"] == "together"),
@@ -62,10 +76,23 @@ def settings_of(told):
         liquidate_at_trigger=int(told["liq_fill"] == "trigger"),
         transfer_hours=told["transfer_hours"],
         transfer_cost_usd=told["transfer_cost_usd"],
-        topup_at_ratio=math.inf if at is None else at,
+        topup_at_ratio=unbounded(told["topup_at_ratio"]),
         topup_to_ratio=told["topup_to_ratio"],
         max_quote_spread_frac=told["max_quote_spread_frac"],
         max_frozen_hours=told["max_frozen_hours"],
+        joint_paths=int(told["margin_paths"] == "joint"),
+        sweep_at_ratio=told["sweep_at_ratio"],
+        sweep_token=numbered(told["sweep_token"]),
+        wallet_cash_usd=told["wallet_cash_usd"],
+        redeem=int(told["redeem"]),
+        delever=int(told["delever"]),
+        borrow_apr=told["borrow_apr"],
+        mirror_hours=told["mirror_hours"],
+        seize_cost_frac=told["seize_cost_frac"],
+        adl_shock_frac=unbounded(told["adl_shock_frac"]),
+        adl_index=told["adl_index"],
+        impact_coefficient=told["impact_coefficient"],
+        max_volume_frac=unbounded(told["max_volume_frac"]),
     )
 
 
@@ -86,6 +113,10 @@ PLAIN = dict.fromkeys(
         *("blend_tau_hours", "median_mark", "mark_ema_seconds", "mark_step_frac", "bound_frac"),
         *("bound_threshold_frac", "bound_resets", "bound_always"),
         *("funding_formula", "funding_gap_frac", "swap_long_1d", "swap_short_1d"),
+        *("initial2_frac", "initial2_off_usd", "initial3_frac", "initial3_off_usd"),
+        *("maintenance2_frac", "maintenance2_off_usd"),
+        *("maintenance3_frac", "maintenance3_off_usd"),
+        *("partial_frac", "partial_above_usd", "max_order_usd"),
     ),
     0.0,
 )
@@ -96,8 +127,21 @@ def terms_of(terms):
     made = np.zeros((len(terms), len(terms[0])), TERM).view(np.recarray)
     for e, era in enumerate(terms):
         for m, told in enumerate(era):
+            lined = told | tier_lines(told)
             for name in TERM.names:
-                made[name][e, m] = term_of(told, name, m)
+                made[name][e, m] = term_of(lined, name, m)
+    return made
+
+
+def tier_lines(told):
+    """Tiers as straight lines, each with the offset that makes it meet the one before."""
+    made = {}
+    for column, kind in ((1, "initial"), (2, "maintenance")):
+        rate, off = told.get(f"{kind}_frac"), 0.0
+        for n, tier in enumerate(told.get("tiers", ()), 2):
+            off += tier[0] * (tier[column] - rate)
+            rate = tier[column]
+            made |= {f"{kind}{n}_frac": rate, f"{kind}{n}_off_usd": off}
     return made
 
 
@@ -112,8 +156,12 @@ def term_of(told, name, m):
 
 def tape_of(world):
     hours, perps, tokens = world["hours"], world["perps"], world["tokens"]
-    events = sorted(world["dividends"])
+    events, shocks = sorted(world["dividends"]), world["shocks"]
     sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": len(events)}
+    sizes |= {"J": len(shocks), "Q": len(perps) if any(any(p["capped"]) for p in perps) else 0}
+    sizes["D"] = len(world["cash"]) if any(px != 1.0 for a in world["cash_px"] for px in a) else 0
+    issued = any(any(token["redeemable"]) or any(token["payday"]) for token in tokens)
+    sizes["W"] = len(tokens) if issued else 0
     tape = blank(Tape, X=0, Y=0, **sizes)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = world["era"]
@@ -124,6 +172,7 @@ def tape_of(world):
         ("high_px", "high"),
         ("low_px", "low"),
         ("funding", "funding"),
+        ("volume_usd", "volume"),
     ):
         getattr(tape, field)[:] = columns(perps, name, hours)
     for field in ("impact_bid_px", "impact_ask_px"):
@@ -149,6 +198,19 @@ def tape_of(world):
         getattr(tape, field)[:] = flags(tokens, name, hours)
     for n, (row, token, usd) in enumerate(events):
         tape.action_row[n], tape.action_token[n], tape.action_usd[n] = row, token, usd
+    if sizes["Q"]:
+        tape.capped[:] = flags(perps, "capped", hours)
+    if sizes["W"]:
+        tape.redeemable[:] = flags(tokens, "redeemable", hours)
+        tape.redeem_rows[:] = [token["redeem_hours"] or 0 for token in tokens]
+        tape.payday[:] = flags(tokens, "payday", hours)
+    if sizes["D"]:
+        tape.cash_px[:] = np.array(world["cash_px"]).T
+    for n, shock in enumerate(shocks):
+        tape.shock_row[n], tape.shock_value[n] = shock["row"], shock["value"]
+        tape.shock_kind[n] = Shock[shock["kind"]]
+        tape.shock_instrument[n] = numbered(shock["instrument"])
+        tape.shock_account[n] = numbered(shock["account"])
     return tape
 
 
@@ -159,7 +221,37 @@ def tokens_of(tokens):
         made.half_spread_frac[k] = token["half_spread_frac"]
         made.fee_frac[k] = token["fee_frac"]
         made.min_order_usd[k] = token["min_order_usd"]
+        made.accrues[k] = token["accrues"]
+        made.redeem_hours[k] = numbered(token["redeem_hours"])
+        made.redeem_fee_frac[k] = token["redeem_fee_frac"]
+        made.redeem_min_usd[k] = token["redeem_min_usd"]
     return made
+
+
+def collateral_of(world):
+    """What is pledged; empty where nothing is."""
+    accounts = len(world["cash"]) if world["collateral"] else 0
+    made = blank(Collateral, C=accounts, K=len(world["tokens"]))
+    for place, told in world["collateral"].items():
+        made.units[place] = told["units"]
+        made.haircut_frac[place] = told["haircut"]
+        made.initial_haircut_frac[place] = told["initial_haircut"]
+        made.mirrored[place] = told["mirrored"]
+    return made
+
+
+def lay_accounts(world, stage):
+    """What a world's accounts start with, in the state that the loop plays."""
+    accounts = stage.book.accounts
+    accounts.cash_usd[:] = world["cash"]
+    accounts.parent[:] = [numbered(parent) for parent in world["parent"]]
+    accounts.strict[:] = world["strict"]
+    pledged = collateral_of(world)
+    stage.book.tokens.units[:] = pledged.units.sum(axis=0)
+    stage.book = stage.book._replace(collateral=pledged)
+    kept = np.zeros((world["hours"], *pledged.units.shape))
+    rows = stage.ledger.rows._replace(pledged=kept)
+    stage.ledger = stage.ledger._replace(rows=rows)
 
 
 def names_of(world):
@@ -179,6 +271,8 @@ def names_of(world):
             [-1 if token["perp"] is None else token["perp"] for token in tokens], np.int64
         ),
         token_underlying=np.zeros(len(tokens), np.int64),
+        account_parent=np.full(len(world["cash"]), -1),
+        account_strict=np.zeros(len(world["cash"]), np.bool_),
     )
 
 
@@ -215,11 +309,12 @@ def scripted(plan):
 
 def play(world, *, fast, chunk=17):
     """Play a world on the package's book: the market and what was played."""
+    world = whole(world)
     market = market_of(world)
     plan = np.array([[number(x) for x in row] for row in world["plan"]])
     none = np.zeros(0, np.uint8)
     stage = set_up(market, RunConfig(), none, np.dtype("u1"), plan if fast else None)
-    stage.book.accounts.cash_usd[:] = world["cash"]
+    lay_accounts(world, stage)
     loop, entry = compiled_player() if fast else (run_hours, scripted(plan))
     settings, out = settings_of(world["settings"]), stage.ledger.out
     parts, row = [], 0
@@ -244,71 +339,7 @@ def play(world, *, fast, chunk=17):
         if np.isin(parts[-1][2]["kind"], (Event.FUNDING_MISSING, Event.BAD_TARGET)).any():
             break
     fills, payments, events = (np.concatenate(x) for x in zip(*parts, strict=True))
-    return market, Played(stage.ledger.rows, fills, payments, events)
-
-
-def hour_of(played, t):
-    """One row of the package's ledger in the twin's words."""
-    rows = played.rows
-    return {
-        "position": rows.position[t].tolist(),
-        "units": rows.units[t].tolist(),
-        "cash": rows.cash_usd[t].tolist(),
-        "under_way": rows.transit_usd[t].tolist(),
-        "value": rows.value_usd[t].tolist(),
-        "initial": rows.initial_usd[t].tolist(),
-        "maintenance": rows.maintenance_usd[t].tolist(),
-        "liquidation": [plain(x) for x in rows.liquidation_px[t]],
-        "equity": float(rows.equity_usd[t]),
-    }
-
-
-def records(array, codes):
-    """Records as dicts, codes by name and -1 as ``None``."""
-    made = []
-    for record in array:
-        row = {name: record[name].item() for name in array.dtype.names}
-        for name in ("instrument", "account", "decided"):
-            if row.get(name) == -1:
-                row[name] = None
-        for name, code in codes.items():
-            row[name] = code(row[name]).name
-        made.append(row)
-    return made
-
-
-def fills_of(played):
-    made = records(played.fills, {"reason": Reason})
-    for row in made:
-        row["fee"] = row.pop("fee_usd")
-    return made
-
-
-STEPS = ("DIVIDEND", "YIELD", "FUNDING", "BAD_DEBT", "MARGIN_LOST", "TRANSFER")
-
-
-def payments_of(market, played):
-    """All payments in the order of the hour; funding is kept apart, a column a perp."""
-    made = records(played.payments, {"flow": Flow})
-    position, tape = played.rows.position, market.tape
-    held = np.vstack([np.zeros_like(position[:1]), position[:-1]])
-    for row, m in np.argwhere((held != 0.0) & tape.due & ~np.isnan(tape.funding)):
-        made.append(
-            {
-                "row": int(row),
-                "flow": "FUNDING",
-                "instrument": int(m),
-                "account": int(market.names.perp_account[m]),
-                "quantity": float(held[row, m]),
-                "rate": float(tape.funding[row, m]),
-                "usd": float(played.rows.funding_usd[row, m]),
-            }
-        )
-    return sorted(made, key=lambda p: (p["row"], min(STEPS.index(p["flow"]), 3)))
-
-
-def events_of(played):
-    return records(played.events, {"kind": Event})
+    return market, Played(columns_of(stage.ledger.rows), fills, payments, events)
 
 
 # ------------------------------------------------------------------ the market
@@ -354,7 +385,8 @@ def form(scene, *, fast):
         getattr(tape, field)[:] = flags(tokens, name, hours)
     tape.fair_px[:] = math.nan
     settings = settings_of(scene["settings"])
-    call = (tape, terms_of(scene["terms"]), tokens_of(tokens), settings)
+    issuers = tokens_of(whole_tokens(tokens, hours))
+    call = (tape, terms_of(scene["terms"]), issuers, settings)
     loop = _compiled_market() if fast else form_market
     with np.errstate(all="ignore"):
         for first in range(0, hours, 7):

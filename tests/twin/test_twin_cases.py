@@ -4,6 +4,7 @@ import adapter
 import pytest
 import twin_book
 import twin_market
+import written
 
 HOURS = 6
 
@@ -68,7 +69,7 @@ def world_of(perps, tokens, plan, **told):
 def last_hours(world):
     """The last ledger row of book and twin."""
     _, played = adapter.play(world, fast=False)
-    return adapter.hour_of(played, HOURS - 1), twin_book.play(world)["hours"][HOURS - 1]
+    return written.hour_of(played, HOURS - 1), twin_book.play(world)["hours"][HOURS - 1]
 
 
 def test_a_token_without_apr_pays_none():
@@ -123,7 +124,7 @@ def test_the_account_has_a_backstop_where_any_position_has_one():
     rules = [terms(), terms(backstop_frac=2 / 3)]
     world = world_of(perps, [], [[-10.0, -900.0]], terms=rules)
     _, played = adapter.play(world, fast=False)
-    made = {fill["reason"] for fill in adapter.fills_of(played)}
+    made = {fill["reason"] for fill in written.fills_of(played)}
     told = {fill["reason"] for fill in twin_book.play(world)["fills"]}
     assert made == told == {"TARGET", "BACKSTOP"}
 

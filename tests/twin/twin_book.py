@@ -10,22 +10,23 @@ from twin_account import (
     add_cause,
     add_event,
     add_payment,
-    fill_perp,
-    held_at,
-    marks_of,
-    required,
-    side_of,
-    terms_of,
-    value_at,
+    own_worth,
+    return_idle,
 )
+from twin_collateral import NAV_KINDS, deliver_redeemed, pay_interest, pay_yield
 from twin_fills import fill_targets
+from twin_liquidation import call_owed, margin_test
+from twin_margin import liquidation_price, prices_now, required, value_at
+from twin_shocks import deleverage_by_others, fail_venues
+from twin_treasury import manage_cash
+from twin_world import whole
 
-HOURS_A_YEAR = 8760
 KEPT = ("fills", "payments", "events")
 
 
 def play(world):
     """Play every hour; the run ends early on a fault."""
+    world = whole(world)
     book = start(world)
     hours = []
     for t in range(world["hours"]):
@@ -38,19 +39,29 @@ def play(world):
 
 def start(world):
     perps, tokens, accounts = len(world["perps"]), len(world["tokens"]), len(world["cash"])
+    pledged = [[0.0] * tokens for _ in range(accounts)]
+    for (a, k), told in world["collateral"].items():
+        pledged[a][k] = told["units"]
     return {
         "position": [0.0] * perps,
         "entry": [0.0] * perps,
         "target": [None] * (perps + tokens),
         "decided": [None] * (perps + tokens),
-        "said_trimmed": [False] * (perps + tokens),
+        "said": [False] * (perps + tokens),  # that the standing target was cut or refused
         "barred": [False] * perps,
-        "said_barred": [None] * perps,  # the target last refused
-        "units": [0.0] * tokens,
+        "units": [sum(row[k] for row in pledged) for k in range(tokens)],
+        "locked": [0.0] * tokens,
+        "pledged": pledged,
         "cash": list(world["cash"]),
         "under_way": [0.0] * accounts,
         "arrives": [None] * accounts,
+        "redeeming": [0.0] * tokens,
+        "redeemed_at": [None] * tokens,
         "said_refused": [False] * accounts,
+        "said_unswept": [False] * accounts,
+        "said_unredeemed": [False] * tokens,
+        "owed_hours": [0] * accounts,
+        "failed": [False] * accounts,
         "fills": [],
         "payments": [],
         "events": [],
@@ -62,20 +73,27 @@ def start(world):
 def play_hour(world, book, t):
     book["causes"] = {}
     move_prices(world, book, t)
+    fail_venues(world, book, t)
     pay_dividends(world, book, t)
     deliver(book, t)
+    deliver_redeemed(world, book, t)
     pay_yield(world, book, t)
+    pay_interest(world, book, t)
     settle_funding(world, book, t)
     if book["ended"]:
         return
     if t >= 1:
         margin_test(world, book, t)
+        call_owed(world, book, t)
+        deleverage_by_others(world, book, t)
+        return_idle(world, book)
     if world["settings"]["fill_delay_hours"] == 0:
         decide(world, book, t)
     if book["ended"]:
         return
     fill_targets(world, book, t)
-    top_up(world, book, t)
+    return_idle(world, book)
+    manage_cash(world, book, t)
     book["row"] = row_of(world, book, t)
     if world["settings"]["fill_delay_hours"] == 1:
         decide(world, book, t)
@@ -86,69 +104,70 @@ def row_of(world, book, t):
     row = {
         "position": list(book["position"]),
         "units": list(book["units"]),
+        "pledged": [list(units) for units in book["pledged"]],
         "cash": list(book["cash"]),
-        "under_way": list(book["under_way"]),
+        "under_way": [book["under_way"][0] + sum(book["redeeming"]), *book["under_way"][1:]],
+        "worth": [worth_of(world, book, t, a) for a in range(len(book["cash"]))],
         "value": [],
         "initial": [],
         "maintenance": [],
         "liquidation": [None] * len(world["perps"]),
         "causes": dict(book["causes"]),
     }
-    equity = sum(book["cash"]) + sum(book["under_way"])
+    equity = sum(worth * world["cash_px"][a][t] for a, worth in enumerate(row["worth"]))
     for k, token in enumerate(world["tokens"]):
         if book["units"][k] != 0.0:
             equity += book["units"][k] * token["fair"][t]
     for a in range(len(book["cash"])):
-        marks = marks_of(world, book, a, t)
-        row["value"].append(value_at(book, a, marks))
-        row["initial"].append(required(world, book, t, marks, "initial_frac"))
-        row["maintenance"].append(required(world, book, t, marks, "maintenance_frac"))
-        equity += row["value"][a] - book["cash"][a]
-        for m in marks:
-            row["liquidation"][m] = liquidation_price(world, book, t, m, marks)
+        now = prices_now(world, book, t, a)
+        row["value"].append(value_at(world, book, t, a, now))
+        row["initial"].append(required(world, book, t, now["perps"], "initial"))
+        row["maintenance"].append(required(world, book, t, now["perps"], "maintenance"))
+        for m in now["perps"]:
+            row["liquidation"][m] = liquidation_price(world, book, t, m)
     row["equity"] = equity
     return row
 
 
-def liquidation_price(world, book, t, m, marks):
-    """Price of one perp, the others at mark, at which margin value meets maintenance."""
-    others = {n: px for n, px in marks.items() if n != m}
-    account = world["perps"][m]["account"]
-    spare = value_at(book, account, others) - required(world, book, t, others, "maintenance_frac")
-    position, entry = book["position"][m], book["entry"][m]
-    # spare + position * (px - entry) = |position| * px * maintenance
-    slope = position - abs(position) * terms_of(world, t, m)["maintenance_frac"]
-    px = (position * entry - spare) / slope
-    return px if px > 0.0 else None
+def worth_of(world, book, t, a):
+    """What an account has in its own currency, with what is under way to it."""
+    worth = own_worth(world, book, a, t) + book["under_way"][a]
+    return worth + sum(book["redeeming"]) if a == 0 else worth
 
 
 # ------------------------------------------------------------------ prices and steps 1 to 4
 
 
 def move_prices(world, book, t):
-    """What the hour's move of marks and fair prices makes of the holdings of the hour before."""
+    """What the hour's move of prices makes of the holdings of the hour before."""
     if t == 0:
         return
+    for a, px in enumerate(world["cash_px"]):
+        moved = book["row"]["worth"][a] * (px[t] - px[t - 1])
+        add_cause(book, a, None, "token_price", moved)
     for m, perp in enumerate(world["perps"]):
         if book["position"][m] != 0.0:
             usd = book["position"][m] * (perp["mark"][t] - perp["mark"][t - 1])
+            usd *= world["cash_px"][perp["account"]][t]
             add_cause(book, perp["account"], m, "perp_price", usd)
     for k, token in enumerate(world["tokens"]):
         if book["units"][k] == 0.0:
             continue
         number, moved, grown = len(world["perps"]) + k, token["fair"][t] - token["fair"][t - 1], 0.0
-        if token["kind"] in ("treasury", "stable") and token["nav"][t] is not None:
+        if token["kind"] in NAV_KINDS and None not in token["nav"][t - 1 : t + 1]:
             grown = token["nav"][t] - token["nav"][t - 1]
-        add_cause(book, 0, number, "token_price", book["units"][k] * (moved - grown))
-        add_cause(book, 0, number, "yield", book["units"][k] * grown)
+        pledged = [row[k] for row in book["pledged"]]
+        for a, units in enumerate([book["units"][k] - sum(pledged), *pledged[1:]]):
+            add_cause(book, a, number, "token_price", units * (moved - grown))
+            add_cause(book, a, number, "yield", units * grown)
 
 
 def pay_dividends(world, book, t):
     for row, k, usd_a_token in world["dividends"]:
         if row == t and book["units"][k] != 0.0:
             number, usd = len(world["perps"]) + k, book["units"][k] * usd_a_token
-            book["cash"][0] += usd
-            add_payment(book, t, "DIVIDEND", number, 0, usd, book["units"][k], usd_a_token)
+            book["cash"][0] += usd / world["cash_px"][0][t]
+            add_payment(book, t, "DIVIDEND", (number, 0), usd, book["units"][k], usd_a_token)
             add_cause(book, 0, number, "dividend", usd)
 
 
@@ -158,17 +177,6 @@ def deliver(book, t):
             book["cash"][a] += book["under_way"][a]
             book["under_way"][a], book["arrives"][a] = 0.0, None
             add_event(book, t, "TRANSFER_ARRIVED", None, a)
-
-
-def pay_yield(world, book, t):
-    for k, token in enumerate(world["tokens"]):
-        if token["apr"][t] and book["units"][k] != 0.0:
-            rate = token["apr"][t] / HOURS_A_YEAR
-            grown = book["units"][k] * rate
-            number, usd = len(world["perps"]) + k, grown * token["fair"][t]
-            book["units"][k] += grown
-            add_payment(book, t, "YIELD", number, 0, usd, grown, rate)
-            add_cause(book, 0, number, "yield", usd)
 
 
 def settle_funding(world, book, t):
@@ -183,130 +191,8 @@ def settle_funding(world, book, t):
             return
         usd = -position * perp["oracle"][t] * rate
         book["cash"][account] += usd
-        add_payment(book, t, "FUNDING", m, account, usd, position, rate)
-        add_cause(book, account, m, "funding", usd)
-
-
-# ------------------------------------------------------------------ step 5: margin test
-
-
-def margin_test(world, book, t):
-    for a in range(1, len(book["cash"])):
-        held = held_at(world, book, a)
-        if not held:
-            forgive(world, book, t, a)
-            continue
-        first = {m: world["perps"][m]["mark"][t - 1] for m in held}
-        worst = {
-            m: world["perps"][m]["high" if book["position"][m] < 0.0 else "low"][t] for m in held
-        }
-        if excess(world, book, t, worst, 1.0) < 0.0:
-            liquidate(world, book, t, first, worst)
-
-
-def excess(world, book, t, prices, share):
-    """Margin value above a share of the maintenance requirement, every position at its price."""
-    account = world["perps"][next(iter(prices))]["account"]
-    asked = required(world, book, t, prices, "maintenance_frac")
-    return value_at(book, account, prices) - share * asked
-
-
-def liquidate(world, book, t, first, worst):
-    account = world["perps"][next(iter(worst))]["account"]
-    filled = {m: worse(world, book, t, m, px) for m, px in worst.items()}
-    shares = [terms_of(world, t, m)["backstop_frac"] for m in worst]
-    known = [share for share in shares if share is not None]
-    share = max(known) if known else None
-    backstop = False
-    if world["settings"]["liq_fill"] == "trigger":
-        way = crossing(excess(world, book, t, first, 1.0), excess(world, book, t, worst, 1.0))
-        at = {m: first[m] + way * (worst[m] - first[m]) for m in worst}
-        filled = {m: worse(world, book, t, m, px) for m, px in at.items()}
-    if share is not None and excess(world, book, t, filled, share) < 0.0:
-        backstop = True
-        way = crossing(excess(world, book, t, first, share), excess(world, book, t, filled, share))
-        filled = {m: first[m] + way * (filled[m] - first[m]) for m in worst}
-    for m, px in filled.items():
-        fee_frac = 0.0 if backstop else terms_of(world, t, m)["fee_frac"]
-        reason = "BACKSTOP" if backstop else "LIQUIDATION"
-        add_event(book, t, reason, m, account)
-        cancel_targets(world, book, m)
-        fill_perp(world, book, t, m, -book["position"][m], px, fee_frac, reason)
-        if world["settings"]["after_liquidation"] == "stop":
-            book["barred"][m] = True
-    left = book["cash"][account]
-    forgive(world, book, t, account)
-    if backstop and left > 0.0:
-        book["cash"][account] = 0.0
-        add_payment(book, t, "MARGIN_LOST", None, account, -left)
-        add_cause(book, account, None, "liquidation", -left)
-
-
-def forgive(world, book, t, account):
-    """A margin account below zero is set to zero; the venue bears it."""
-    left = book["cash"][account]
-    if account > 0 and left < 0.0:
-        book["cash"][account] = 0.0
-        add_payment(book, t, "BAD_DEBT", None, account, -left)
-        add_cause(book, account, None, "bad_debt", -left)
-        add_event(book, t, "BAD_DEBT", None, account)
-
-
-def cancel_targets(world, book, m):
-    """The perp's, and in a pair that trades together the token bought to hedge a short."""
-    book["target"][m] = None
-    k = world["perps"][m]["token"]
-    if k is None or book["position"][m] > 0.0 or world["settings"]["pair"] != "together":
-        return
-    number = len(world["perps"]) + k
-    target = book["target"][number]
-    if target is not None and target > book["units"][k]:
-        book["target"][number] = None
-
-
-def worse(world, book, t, m, px):
-    """The price at which a position is closed, worse by half-spread and impact."""
-    return px * (1.0 - side_of(book["position"][m]) * terms_of(world, t, m)["cost_frac"])
-
-
-def crossing(at_start, at_end):
-    """Share of a straight way at which a quantity that ends below zero meets zero."""
-    return 0.0 if at_start <= 0.0 else at_start / (at_start - at_end)
-
-
-# ------------------------------------------------------------------ step 7: cash between accounts
-
-
-def top_up(world, book, t):
-    settings = world["settings"]
-    if settings["topup_at_ratio"] is None:
-        return
-    for a in range(1, len(book["cash"])):
-        marks = marks_of(world, book, a, t)
-        value = value_at(book, a, marks)
-        maintenance = required(world, book, t, marks, "maintenance_frac")
-        ratio = 0.0
-        if maintenance > 0.0:
-            ratio = maintenance / value if value > 0.0 else float("inf")
-        if ratio <= settings["topup_at_ratio"]:
-            book["said_refused"][a] = False
-            continue
-        if book["arrives"][a] is not None:
-            continue
-        cost = settings["transfer_cost_usd"]
-        wanted = maintenance / settings["topup_to_ratio"] - value
-        sent = min(wanted, book["cash"][0] - cost)
-        if sent <= 0.0:
-            if not book["said_refused"][a]:
-                add_event(book, t, "TRANSFER_REFUSED", None, a)
-            book["said_refused"][a] = True
-            continue
-        book["cash"][0] -= sent + cost
-        book["under_way"][a] = sent
-        book["arrives"][a] = t + settings["transfer_hours"]
-        add_payment(book, t, "TRANSFER", None, 0, -cost, sent)
-        add_cause(book, 0, None, "transfer", -cost)
-        add_event(book, t, "TRANSFER_SENT", None, a)
+        add_payment(book, t, "FUNDING", (m, account), usd, position, rate)
+        add_cause(book, account, m, "funding", usd * world["cash_px"][account][t])
 
 
 # ------------------------------------------------------------------ step 9: the plan decides
@@ -322,8 +208,6 @@ def decide(world, book, t):
             book["ended"] = True
             return
         if target != book["target"][n]:  # the same again is no news
-            book["said_trimmed"][n] = False
-        if n < perps and target != book["said_barred"][n]:
-            book["said_barred"][n] = None
+            book["said"][n] = False
         book["target"][n] = target
         book["decided"][n] = t

@@ -1,4 +1,4 @@
-"""Step 6 of the twin's hour: the standing targets fill, within margin and cash."""
+"""Step 6 of the twin's hour: the standing targets fill, within caps, margin and cash."""
 
 import math
 
@@ -6,12 +6,12 @@ from twin_account import (
     add_event,
     fill_perp,
     fill_token,
-    marks_of,
-    required,
+    free_units,
+    reduce_perp,
     side_of,
-    terms_of,
-    value_at,
 )
+from twin_margin import prices_now, required, requirement, value_at
+from twin_world import known, payer_of, terms_of
 
 LOT_SLACK = 1e-6  # lots
 
@@ -24,49 +24,88 @@ def fill_targets(world, book, t):
         "perp": [perp_order(world, book, t, m) for m in perps],
         "token": [token_order(world, book, t, k) for k in tokens],
     }
+    # What was wanted before caps: the legs of a hedge are cut alike.
+    orders["wanted"] = [order[0] for order in orders["perp"]]
     refuse_barred(world, book, t, orders)
+    cap_increases(world, book, t, orders)
+    worsen_by_impact(world, t, orders)
     hedges = hedges_of(world, orders)
-    wait_for_prices(world, t, orders, hedges)
+    wait_for_prices(world, book, t, orders, hedges)
 
     for k in tokens:
-        size, px = orders["token"][k]
-        if size < 0.0:
-            fill_token(world, book, t, k, size, px)
-            orders["token"][k] = (0.0, px)
+        sell_free(world, book, t, k, orders)
     for m in perps:
         size, px = orders["perp"][m]
         position = book["position"][m]
         if size * position < 0.0:
             closing = side_of(size) * min(abs(size), abs(position))
-            fill_perp(world, book, t, m, closing, px, terms_of(world, t, m)["fee_frac"], "TARGET")
+            reduce_perp(world, book, t, m, (closing, px, "TARGET"))
             rest = lots_towards_zero(size - closing, lots(world, t, m))
             orders["perp"][m] = (rest, px)
+            orders["wanted"][m] = lots_towards_zero(
+                orders["wanted"][m] - closing, lots(world, t, m)
+            )
 
+    for m, k in hedges.items():  # caps cut both legs alike
+        wanted, (token_size, px) = orders["wanted"][m], orders["token"][k]
+        if wanted != 0.0 and token_size > 0.0:
+            orders["token"][k] = (token_size * (orders["perp"][m][0] / wanted), px)
     granted = fit(world, book, t, orders, hedges)
     say_trimmed(world, book, t, orders, (granted, hedges))
     for k in tokens:
         if granted["token"][k] != 0.0:
-            fill_token(world, book, t, k, granted["token"][k], orders["token"][k][1])
+            px = orders["token"][k][1]
+            fill_token(world, book, t, k, (granted["token"][k], px, "TARGET"))
     for m in perps:
         if granted["perp"][m] != 0.0:
-            fee_frac = terms_of(world, t, m)["fee_frac"]
-            fill_perp(
-                world, book, t, m, granted["perp"][m], orders["perp"][m][1], fee_frac, "TARGET"
-            )
+            increase_perp(world, book, t, m, (granted["perp"][m], orders["perp"][m][1]))
+
+
+def sell_free(world, book, t, k, orders):
+    """Sell what is neither locked nor pledged."""
+    size, px = orders["token"][k]
+    if size >= 0.0:
+        return
+    orders["token"][k] = (0.0, px)
+    sold = min(-size, max(free_units(book, k), 0.0))
+    if -size - sold <= 1e-9 * book["units"][k]:  # rounding
+        sold = -size
+    if sold < -size:
+        if sold * px < world["tokens"][k]["min_order_usd"]:
+            sold = 0.0
+        say_once(book, t, "TRIMMED", len(world["perps"]) + k)
+    if sold > 0.0:
+        fill_token(world, book, t, k, (-sold, px, "TARGET"))
+
+
+def increase_perp(world, book, t, m, order):
+    """Fill an increase; an isolated position is given its margin first."""
+    size, px = order
+    account, payer = world["perps"][m]["account"], payer_of(world, m)
+    if payer != account:
+        need = margin_need(world, book, t, m, order)
+        book["cash"][payer] -= need
+        book["cash"][account] += need
+    fill_perp(world, book, t, m, (size, px, "TARGET"))
+
+
+def say_once(book, t, kind, number):
+    """Of a standing target, once, that it was cut or refused."""
+    if not book["said"][number]:
+        add_event(book, t, kind, number, None)
+    book["said"][number] = True
 
 
 def say_trimmed(world, book, t, orders, outcome):
-    """Once a target; a hedge says so on its perp alone."""
+    """A hedge says so on its perp alone."""
     granted, hedges = outcome
     hedged = {k for m, k in hedges.items() if orders["perp"][m][0] != 0.0}
     for kind in ("perp", "token"):
         for n, (size, _) in enumerate(orders[kind]):
-            number = n if kind == "perp" else len(world["perps"]) + n
-            if book["said_trimmed"][number] or (kind == "token" and n in hedged):
+            if kind == "token" and n in hedged:
                 continue
             if abs(granted[kind][n]) < abs(size):
-                add_event(book, t, "TRIMMED", number, None)
-                book["said_trimmed"][number] = True
+                say_once(book, t, "TRIMMED", n if kind == "perp" else len(world["perps"]) + n)
 
 
 # ------------------------------------------------------------------ what the targets ask for
@@ -80,32 +119,106 @@ def lots_towards_zero(size, lots_per_unit):
     return side_of(size) * math.floor(abs(size) * lots_per_unit + LOT_SLACK) / lots_per_unit
 
 
+def perp_price(world, t, m, size):
+    """Mid, else mark, worse by half-spread and impact; ``None`` before the first price."""
+    perp = world["perps"][m]
+    reference = known(perp["mid"][t], perp["mark"][t])
+    if reference is None:
+        return None
+    return reference * (1.0 + side_of(size) * terms_of(world, t, m)["cost_frac"])
+
+
 def perp_order(world, book, t, m):
     """Signed units and the price they would be done at, ``None`` before the first price."""
-    perp, terms, target = world["perps"][m], terms_of(world, t, m), book["target"][m]
+    terms, target = terms_of(world, t, m), book["target"][m]
     if target is None:
         return 0.0, None
     size = lots_towards_zero(target - book["position"][m], terms["lots_per_unit"])
-    reference = perp["mid"][t] if perp["mid"][t] is not None else perp["mark"][t]
-    if reference is None:
+    px = perp_price(world, t, m, size)
+    if px is None:
         return size, None
-    px = reference * (1.0 + side_of(size) * terms["cost_frac"])
     return (size, px) if abs(size) * px >= terms["min_order_usd"] else (0.0, px)
 
 
+def cap_increases(world, book, t, orders):
+    """What caps on open interest, orders and volume leave of the part that increases."""
+    orders["capped"] = []
+    for m, (size, px) in enumerate(orders["perp"]):
+        if size == 0.0 or px is None:
+            continue
+        position, terms = book["position"][m], terms_of(world, t, m)
+        reducing = min(abs(size), abs(position)) if size * position < 0.0 else 0.0
+        allowed = increase = abs(size) - reducing
+        if increase == 0.0:
+            continue
+        if terms.get("max_order_usd"):
+            allowed = min(allowed, terms["max_order_usd"] / px)
+        share = world["settings"]["max_volume_frac"]
+        if share is not None:
+            volume = world["perps"][m]["volume"][t]
+            allowed = min(allowed, share * known(volume, 0.0) / 24.0 / px)
+        if world["perps"][m]["capped"][t]:
+            allowed = 0.0
+            orders["capped"].append(m)
+        if allowed < increase:
+            left = lots_towards_zero(reducing + allowed, lots(world, t, m))
+            if not token_follows(world, orders, m, (left - reducing) / increase):
+                left = reducing
+            left = left if left * px >= terms["min_order_usd"] else 0.0
+            orders["perp"][m] = (side_of(size) * left, px)
+
+
+def token_follows(world, orders, m, share):
+    """Whether the token bought in a hedge is still worth an order where the perp is cut."""
+    k = hedges_of(world, orders).get(m)
+    if k is None or orders["token"][k][0] < 0.0 or orders["token"][k][1] is None:
+        return True
+    size, px = orders["token"][k]
+    return size * share * px >= world["tokens"][k]["min_order_usd"]
+
+
+def worsen_by_impact(world, t, orders):
+    """Prices worse by the square root of an order's share of the day's volume."""
+    coefficient = world["settings"]["impact_coefficient"]
+    orders["waits"] = set()
+    if coefficient == 0.0:
+        return
+    for m, (size, px) in enumerate(orders["perp"]):
+        if orders["wanted"][m] == 0.0 or px is None:
+            continue
+        volume, terms = known(world["perps"][m]["volume"][t], 0.0), terms_of(world, t, m)
+        if volume == 0.0:
+            orders["waits"].add(m)
+            continue
+        impact = coefficient * math.sqrt(abs(size) * px / volume)
+        side = side_of(size)
+        worse = (
+            px / (1.0 + side * terms["cost_frac"]) * (1.0 + side * (terms["cost_frac"] + impact))
+        )
+        enough = abs(size) * worse >= terms["min_order_usd"]
+        orders["perp"][m] = (size if enough else 0.0, worse)
+
+
+def token_price(world, t, k, size):
+    """Ask or bid, a mid worse by half-spread; ``None`` before the first quote."""
+    token = world["tokens"][k]
+    bid, ask = token["bid"][t], token["ask"][t]
+    if bid is None:
+        return None
+    if bid == ask:
+        return bid * (1.0 + side_of(size) * token["half_spread_frac"])
+    return ask if size > 0.0 else bid
+
+
 def token_order(world, book, t, k):
-    token, target = world["tokens"][k], book["target"][len(world["perps"]) + k]
+    target = book["target"][len(world["perps"]) + k]
     if target is None:
         return 0.0, None
     size = target - book["units"][k]
-    bid, ask = token["bid"][t], token["ask"][t]
-    if bid is None:
+    px = token_price(world, t, k, size)
+    if px is None:
         return size, None
-    if bid == ask:
-        px = bid * (1.0 + side_of(size) * token["half_spread_frac"])
-    else:
-        px = ask if size > 0.0 else bid
-    return (size, px) if abs(size) * px >= token["min_order_usd"] else (0.0, px)
+    return (size, px) if abs(size) * px >= world["tokens"][k]["min_order_usd"] else (0.0, px)
 
 
 def refuse_barred(world, book, t, orders):
@@ -117,10 +230,9 @@ def refuse_barred(world, book, t, orders):
         if not book["barred"][m] or size == 0.0 or reduces:
             continue
         flips = size * position < 0.0
-        orders["perp"][m] = (-position if flips else 0.0, px)
-        if book["target"][m] != book["said_barred"][m]:
-            add_event(book, t, "REENTRY_REFUSED", m, None)
-        book["said_barred"][m] = book["target"][m]
+        orders["wanted"][m] = -position if flips else 0.0
+        orders["perp"][m] = (orders["wanted"][m], px)
+        say_once(book, t, "REENTRY_REFUSED", m)
         k = perp["token"]
         if k is None or world["settings"]["pair"] != "together":
             continue
@@ -138,25 +250,34 @@ def hedges_of(world, orders):
         m: perp["token"]
         for m, perp in enumerate(world["perps"])
         if perp["token"] is not None
-        and orders["perp"][m][0] * orders["token"][perp["token"]][0] < 0.0
+        and orders["wanted"][m] * orders["token"][perp["token"]][0] < 0.0
     }
 
 
-def wait_for_prices(world, t, orders, hedges):
+def token_waits(world, t, k):
+    """Whether a token has no quote that one trades at."""
+    token = world["tokens"][k]
+    tradable = token["live"][t]
+    if world["settings"]["trade_frozen_quotes"]:
+        tradable = tradable or not (token["halted"][t] or token["stale"][t])
+    return not tradable
+
+
+def wait_for_prices(world, book, t, orders, hedges):
     """Orders without a price to trade at stand over; a hedge waits with either leg."""
     perp_waits = [perp["stale"][t] for perp in world["perps"]]
-    token_waits = []
-    for token in world["tokens"]:
-        tradable = token["live"][t]
-        if world["settings"]["trade_frozen_quotes"]:
-            tradable = tradable or not (token["halted"][t] or token["stale"][t])
-        token_waits.append(not tradable)
+    waiting = [token_waits(world, t, k) for k in range(len(world["tokens"]))]
+    for m in orders["capped"]:  # what waits for its price anyway is not told of the cap
+        if not perp_waits[m] and not (m in hedges and waiting[hedges[m]]):
+            say_once(book, t, "CAPPED", m)
+    for m in orders["waits"]:
+        perp_waits[m] = True
     for m, k in hedges.items():
-        perp_waits[m] = token_waits[k] = perp_waits[m] or token_waits[k]
+        perp_waits[m] = waiting[k] = perp_waits[m] or waiting[k]
     for m, waits in enumerate(perp_waits):
         if waits:
-            orders["perp"][m] = (0.0, None)
-    for k, waits in enumerate(token_waits):
+            orders["perp"][m], orders["wanted"][m] = (0.0, None), 0.0
+    for k, waits in enumerate(waiting):
         if waits:
             orders["token"][k] = (0.0, None)
 
@@ -166,22 +287,31 @@ def wait_for_prices(world, t, orders, hedges):
 
 def fit(world, book, t, orders, hedges):
     """Signed units of every perp increase and token buy that margin and cash allow."""
-    free = []
+    free, own = [], []  # with pledged tokens, and of cash and profit alone
     for a in range(len(book["cash"])):
-        marks = marks_of(world, book, a, t)
-        free.append(value_at(book, a, marks) - required(world, book, t, marks, "initial_frac"))
+        now = prices_now(world, book, t, a)
+        value = value_at(world, book, t, a, now, "initial_haircut")
+        needed = required(world, book, t, now["perps"], "initial")
+        free.append(value - needed)
+        bare = {"perps": now["perps"], "tokens": dict.fromkeys(now["tokens"], 0.0)}
+        own.append(value_at(world, book, t, a, bare, "initial_haircut") - needed)
     perp, token = [0.0] * len(world["perps"]), [0.0] * len(world["tokens"])
-    cash, hedged = [book["cash"][0]], set()
+    cash, hedged = [book["cash"][0] * world["cash_px"][0][t]], set()
     for m, order in enumerate(orders["perp"]):
         if order[0] == 0.0:
             continue
-        account, need = world["perps"][m]["account"], margin_need(world, t, m, order)
-        perp[m] = fit_perp(world, t, m, order, free[account])
+        payer = payer_of(world, m)
+        left = free[payer]
+        if payer != world["perps"][m]["account"]:
+            left = min(left, own[payer])
+        perp[m] = fit_perp(world, book, t, m, (*order, left))
         k = hedges.get(m)
         if k is not None and orders["token"][k][0] > 0.0:
             hedged.add(k)
             perp[m], token[k] = fit_hedge(world, t, (m, k), orders, (perp[m], cash))
-        free[account] -= abs(perp[m]) * need
+        if perp[m] != 0.0:
+            need = margin_need(world, book, t, m, (perp[m], order[1]))
+            free[payer], own[payer] = free[payer] - need, own[payer] - need
     for k, order in enumerate(orders["token"]):
         if order[0] > 0.0 and k not in hedged:
             token[k] = fit_token(world, k, order, cash[0])
@@ -189,20 +319,32 @@ def fit(world, book, t, orders, hedges):
     return {"perp": perp, "token": token}
 
 
-def margin_need(world, t, m, order):
-    """Free margin that one unit takes: its requirement, what it loses at once, its fee."""
+def margin_need(world, book, t, m, order):
+    """Free margin that an increase takes: its requirement, what it loses at once, its fee."""
     (size, px), terms, mark = order, terms_of(world, t, m), world["perps"][m]["mark"][t]
+    before = abs(book["position"][m]) * mark
+    asked = requirement(terms, "initial", before + abs(size) * mark)
+    asked -= requirement(terms, "initial", before)
     lost_at_once = max(side_of(size) * (px - mark), 0.0)
-    return mark * terms["initial_frac"] + lost_at_once + px * terms["fee_frac"]
+    return asked + abs(size) * (lost_at_once + px * terms["fee_frac"])
 
 
-def fit_perp(world, t, m, order, free):
-    (size, px), terms = order, terms_of(world, t, m)
-    need = margin_need(world, t, m, order)
-    if abs(size) * need <= free:
+def fit_perp(world, book, t, m, order):
+    """The most whole lots whose need is covered, found by halving; ``order`` has the margin."""
+    size, px, free = order
+    side, free = side_of(size), max(free, 0.0)
+    if margin_need(world, book, t, m, (size, px)) <= order[2]:
         return size
-    granted = lots_towards_zero(max(free, 0.0) / need, terms["lots_per_unit"])
-    return side_of(size) * granted if granted * px >= terms["min_order_usd"] else 0.0
+    fits, fails = 0, round(abs(size) * lots(world, t, m)) + 1
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        units = (middle - LOT_SLACK) / lots(world, t, m)
+        if margin_need(world, book, t, m, (side * units, px)) <= free:
+            fits = middle
+        else:
+            fails = middle
+    granted = fits / lots(world, t, m)
+    return side * granted if granted * px >= terms_of(world, t, m)["min_order_usd"] else 0.0
 
 
 def fit_token(world, k, order, cash):
