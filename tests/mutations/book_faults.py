@@ -21,11 +21,13 @@ HOUR = [
         """\
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
         accrue_yield(t, tape, book, out)  # 3 yield
+        pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
 """,
         """\
         accrue_yield(t, tape, book, out)  # 3 yield
+        pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
@@ -65,12 +67,14 @@ HOUR = [
         "book/targets.py",
         "        forget(door.target)\n",
         "",
+        "tests/mutations/test_gaps.py",
     ),
     Fault(
         "a row shows the liquidation prices of the hour before",
         "book/record.py",
         "    price_liquidations(terms, book.perps, book.accounts)\n",
         "",
+        "tests/book/test_liquidation.py",
     ),
     Fault(
         "a plan is read an hour early",
@@ -88,7 +92,8 @@ HOUR = [
         "the equity a strategy sees is without its tokens",
         "book/view.py",
         "account.equity_usd = accounts.equity_usd[a]",
-        "account.equity_usd = value",
+        "account.equity_usd = accounts.value_usd[a]",
+        "tests/mutations/test_gaps.py",
     ),
     Fault(
         "the margin test's path starts at the mark it ends at",
@@ -146,6 +151,7 @@ PAYMENTS = [
         "book/payments.py",
         "            cash_usd[account] = cash\n            account = book.perps.account[m]\n",
         "            account = book.perps.account[m]\n",
+        "tests/book/test_adl.py",
     ),
     Fault(
         "a missing rate is the last one known",
@@ -185,6 +191,7 @@ PAYMENTS = [
         "book/payments.py",
         "if apr != 0.0 and not math.isnan(apr):",
         "if apr != 0.0:",
+        "tests/twin/test_twin_book.py::test_uncompiled",
     ),
     Fault(
         "cash arrives an hour late",
@@ -195,14 +202,14 @@ PAYMENTS = [
     Fault(
         "the cost of a transfer is told and not charged",
         "book/treasury.py",
-        "accounts.cash_usd[WALLET] -= usd + settings.transfer_cost_usd",
-        "accounts.cash_usd[WALLET] -= usd",
+        "change(WALLET, -(convert(usd, a, WALLET, accounts) + cost), accounts)",
+        "change(WALLET, -convert(usd, a, WALLET, accounts), accounts)",
     ),
     Fault(
         "a second transfer overwrites the one under way",
         "book/treasury.py",
-        "        if pending.due_row[a] >= 0:\n            continue\n",
-        "",
+        "        elif not under_way:",
+        "        else:",
     ),
     Fault(
         "a transfer restores the ratio that asked for it",
@@ -216,8 +223,8 @@ MARGIN = [
     Fault(
         "maintenance is the initial margin",
         "book/margin.py",
-        "maintenance += notional * terms[m].maintenance_frac",
-        "maintenance += notional * terms[m].initial_frac",
+        "maintenance += maintenance_usd(notional, terms[m])",
+        "maintenance += initial_usd(notional, terms[m])",
     ),
     Fault(
         "an account takes over the sums of its neighbour",
@@ -266,57 +273,67 @@ MARGIN = [
         "book/margin.py",
         "total += accounts.equity_usd[a] + pending.usd[a]",
         "total += accounts.equity_usd[a]",
+        "tests/book/test_treasury.py",
     ),
     Fault(
         "an account with nothing left is safe",
         "book/margin.py",
-        "if value_usd > 0.0 else math.inf",
-        "if value_usd > 0.0 else 0.0",
+        "if value > 0.0 else math.inf",
+        "if value > 0.0 else 0.0",
     ),
 ]
 
 LIQUIDATION = [
     Fault(
         "longs are tested at the high and shorts at the low",
-        "book/liquidation.py",
-        "return high_px if position < 0.0 else low_px",
-        "return high_px if position > 0.0 else low_px",
+        "book/path.py",
+        "perps.high_px[m] if perps.position[m] < 0.0 else",
+        "perps.high_px[m] if perps.position[m] > 0.0 else",
     ),
     Fault(
         "a forced close is better than the extreme",
-        "book/liquidation.py",
+        "book/path.py",
         "perps.filled_px[m] = px * (1.0 - math.copysign(",
         "perps.filled_px[m] = px * (1.0 + math.copysign(",
     ),
     Fault(
         "every venue's positions weigh on the account",
-        "book/liquidation.py",
-        "        if position != 0.0 and perps.account[m] == account:\n            usd += spare(",
-        "        if position != 0.0:\n            usd += spare(",
+        "book/path.py",
+        """\
+        if position != 0.0 and perps.account[m] == account:
+            px = on_way(perps.start_px[m], ends[m], along)
+            own +=""",
+        """\
+        if position != 0.0:
+            px = on_way(perps.start_px[m], ends[m], along)
+            own +=""",
+        "tests/twin/test_twin_book.py::test_uncompiled",
     ),
     Fault(
         "spare margin of one account is its neighbour's",
-        "book/liquidation.py",
+        "book/path.py",
         "            accounts.spare_usd[a] = usd\n            a = perps.account[m]\n",
         "            a = perps.account[m]\n",
     ),
     Fault(
         "an account that just covers its maintenance is closed",
-        "book/liquidation.py",
+        "book/path.py",
         "accounts.spare_usd[account] < 0.0)",
         "accounts.spare_usd[account] <= 0.0)",
     ),
     Fault(
-        "the crossing is measured from the far end",
-        "book/liquidation.py",
-        "return start_usd / (start_usd - end_usd)",
-        "return -end_usd / (start_usd - end_usd)",
+        "the crossing is measured from the start of the way",
+        "book/path.py",
+        "nearer = along - usd / pace",
+        "nearer = usd / pace",
     ),
     Fault(
         "a coin without a backstop takes it from the others of its account",
         "book/liquidation.py",
-        "        if held and not math.isnan(own):\n",
-        "        if held and math.isnan(own):\n            return own\n        if held:\n",
+        "        if belongs(m, account, perps) and not math.isnan(own):\n",
+        "        if belongs(m, account, perps):\n"
+        "            if math.isnan(own):\n"
+        "                return own\n",
         "tests/twin/test_twin_cases.py",
     ),
     Fault(
@@ -327,61 +344,41 @@ LIQUIDATION = [
         "tests/mutations/test_gaps.py",
     ),
     Fault(
-        "the backstop takes what the optimistic fill had closed before",
+        "whether the backstop steps in is asked at the extreme and not at the fill",
         "book/liquidation.py",
-        """\
-        if settings.liquidate_at_trigger == 1:
-            move_to_trigger(account, terms, perps, accounts)
-        reason, along = ending(account, terms, perps, accounts)
-""",
-        """\
-        reason, along = ending(account, terms, perps, accounts)
-        if settings.liquidate_at_trigger == 1:
-            move_to_trigger(account, terms, perps, accounts)
-""",
+        "slack(account, 1.0, share, terms, book, perps.filled_px) < 0.0",
+        "slack(account, 1.0, share, terms, book, perps.worst_px) < 0.0",
     ),
     Fault(
         "the standing target enters again after a liquidation",
         "book/liquidation.py",
-        "            perps.target[m] = math.nan\n",
+        "    perps.target[m] = math.nan\n",
         "",
     ),
     Fault(
         "negative cash is left to recover",
         "book/liquidation.py",
-        "        accounts.cash_usd[account] = 0.0\n    elif",
-        "    elif",
+        "        cash_usd[account] = 0.0\n    elif reason",
+        "    elif reason",
     ),
     Fault(
         "the backstop gives back the margin it should keep",
         "book/liquidation.py",
         "        write_payment(t, MARGIN_LOST, (-1, account), (0.0, 0.0, -left), out)\n"
-        "        accounts.cash_usd[account] = 0.0\n",
+        "        cash_usd[account] = 0.0\n",
         "        write_payment(t, MARGIN_LOST, (-1, account), (0.0, 0.0, 0.0), out)\n",
     ),
     Fault(
-        "re-entry is barred only for what is still open",
+        "a liquidation bars no coin",
         "book/liquidation.py",
-        """\
-        if settings.stop_after_liquidation == 1:
-            bar_reentry(account, perps)
-        if settings.pair_together == 1:
-            drop_hedges(account, perps, book.tokens)
-        close_all((t, account, reason, along), terms, perps, accounts, out)
-""",
-        """\
-        close_all((t, account, reason, along), terms, perps, accounts, out)
-        if settings.stop_after_liquidation == 1:
-            bar_reentry(account, perps)
-        if settings.pair_together == 1:
-            drop_hedges(account, perps, book.tokens)
-""",
+        "        bar_reentry(account, perps)\n",
+        "        pass\n",
     ),
     Fault(
         "the optimistic fill is the extreme",
         "book/liquidation.py",
-        "trigger = perps.start_px[m] + along * (",
-        "trigger = perps.start_px[m] + (",
+        "px = on_way(perps.start_px[m], perps.worst_px[m], along)",
+        "px = perps.worst_px[m]",
     ),
 ]
 

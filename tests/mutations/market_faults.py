@@ -188,12 +188,14 @@ SETTLEMENTS = [
         "tape/settlements.py",
         "return at_ns - late, late",
         "return at_ns - late + interval_ns, late",
+        "tests/tape/test_settlements.py::test_snap_is_to_the_boundary_at_or_before",
     ),
     Fault(
         "a settlement is due only on its exact stamp",
         "tape/settlements.py",
         "LATEST_NS = 600 * 1_000_000_000",
         "LATEST_NS = 0",
+        "tests/tape/test_settlements.py::test_late_stamps_are_booked_on_their_own_hour",
     ),
     Fault(
         "one double settlement passes",
@@ -321,18 +323,21 @@ LAYING = [
         "tape/quotes.py",
         "_sessions(dataset, config, names, time_ns) & ~halted",
         "_sessions(dataset, config, names, time_ns)",
+        "tests/tape/test_instruments.py::test_halted_token_is_not_quoted",
     ),
     Fault(
         "a dividend on the hour is paid in the next",
         "tape/quotes.py",
         'np.searchsorted(time_ns, at, side="left")',
         'np.searchsorted(time_ns, at, side="right")',
+        "tests/tape/test_instruments.py::test_cash_dividend_net_of_withholding",
     ),
     Fault(
         "the tax on a dividend is paid out",
         "tape/quotes.py",
         "* (1.0 - float(withheld))",
         "* (1.0 + float(withheld))",
+        "tests/tape/test_instruments.py::test_cash_dividend_net_of_withholding",
     ),
     Fault(
         "the last open interest chooses the perp of a token",

@@ -38,18 +38,21 @@ INTERNAL = [
         "market/update.py",
         "        path.external_weight *= path.decay\n",
         "",
+        "tests/market/test_closed.py::test_blend_by_hand",
     ),
     Fault(
         "a new weekend goes on with the blend of the last",
         "market/update.py",
         "        path.external_weight = 1.0\n",
         "",
+        "tests/market/test_closed.py::test_blend_by_hand",
     ),
     Fault(
         "an oracle of its own marks never hears of them",
         "market/update.py",
         "px + path.gain * (path.mark_px - px)",
         "px + path.gain * (path.oracle_px - px)",
+        "tests/market/test_closed.py::test_own_mark_by_hand",
     ),
     Fault(
         "what the data says in closed hours is an external price",
@@ -57,6 +60,7 @@ INTERNAL = [
         "    if path.open == 1:\n        return float(path.external_px)\n",
         "    path.external_px = path.told_px\n    if path.open == 1:\n"
         "        return float(path.external_px)\n",
+        "tests/market/test_closed.py::test_frozen_index_stands_at_the_last_external_price",
     ),
     Fault(
         "closed hours are open and open hours closed",
@@ -81,6 +85,7 @@ INTERNAL = [
         "tape/switches.py",
         "external_switches(tape.time_ns, EXTERNAL_SESSIONS[code])",
         'external_switches(tape.time_ns, "us_24_5")',
+        "tests/tape/test_sessions_market.py::test_korea_turns_within_the_hour",
     ),
     Fault(
         "the row of the close is the first of the internal price",
@@ -117,7 +122,7 @@ MARKS = [
         "market/update.py",
         "        supplied = within_step(target, path.supplied_px, term.step_frac)\n",
         "        supplied = target\n",
-        MARK,
+        "tests/market/test_mark.py::test_supplied_marks_are_limited_as_the_oracle_is",
     ),
     Fault(
         "the mark may go as far as the relayer's step",
@@ -138,44 +143,49 @@ MARKS = [
         "market/update.py",
         "target = min(max(oracle_target(path, term), path.lowest_px), path.highest_px)",
         "target = oracle_target(path, term)",
-        MARK,
+        "tests/market/test_mark.py::test_how_far_a_weekend_can_go",
     ),
     Fault(
         "bounds hold in the session of those that hold only outside it",
         "market/bounds.py",
         "(path.open == 0 or term.bound_always == 1.0)",
         "(path.open == 0 or term.bound_always == 0.0)",
+        "tests/market/test_mark.py::test_bounds_hold_in_session_where_they_always_do",
     ),
     Fault(
         "the reference moves to the oracle and not to the bound",
         "market/bounds.py",
         "        anchor(path, term, path.highest_px)\n",
         "        anchor(path, term, path.oracle_px)\n",
+        "tests/market/test_mark.py::test_how_far_a_weekend_can_go",
     ),
     Fault(
         "one reset more than there are",
         "market/bounds.py",
         "path.resets_up < term.bound_resets",
         "path.resets_up <= term.bound_resets",
+        "tests/market/test_mark.py::test_how_far_a_weekend_can_go",
     ),
     Fault(
         "a reset up is one down",
         "market/bounds.py",
         "        path.resets_up += 1\n",
         "        path.resets_down += 1\n",
+        "tests/market/test_mark.py::test_how_far_a_weekend_can_go",
     ),
     Fault(
         "resets are not counted anew at the reopening",
         "market/update.py",
         "        path.resets_up = 0\n        path.resets_down = 0\n",
         "",
-        MARK,
+        "tests/market/test_mark.py::test_counters_start_anew_when_external_prices_return",
     ),
     Fault(
         "the threshold is measured from the price and not along the bound",
         "market/bounds.py",
         "(1.0 + term.bound_frac * term.bound_threshold_frac)",
         "(1.0 + term.bound_threshold_frac)",
+        "tests/market/test_mark.py::test_how_far_a_weekend_can_go",
     ),
 ]
 
@@ -192,13 +202,14 @@ PIECES = [
         "market/piece.py",
         "        return before_turn(path, updates)\n",
         "        return updates\n",
-        MARK,
+        "tests/market/test_mark.py::test_an_extreme_between_two_updates_that_are_walked",
     ),
     Fault(
         "a piece does not stop where the bounds move",
         "market/piece.py",
         "limit = min(limit, min(upper, path.highest_px))",
         "limit = min(limit, path.highest_px)",
+        "tests/market/test_mark.py::test_bounds_move_within_the_hour",
     ),
     Fault(
         "the average basis lags the wrong way",
@@ -226,6 +237,7 @@ PIECES = [
         "market/piece.py",
         "if path.free == 0 or not set_out(path, term):",
         "if not set_out(path, term):",
+        CLOSED,
     ),
     Fault(
         "highs are those of the hour's updates that were walked",

@@ -80,6 +80,7 @@ def test_the_first_open_interest_chooses_the_perp_of_a_further_token(tiny_datase
 @pytest.mark.parametrize("delay", [0, 1])
 def test_a_target_is_set_once_and_stands(tiny_dataset: Path, tmp_path: Path, delay: int) -> None:
     # Set at 06:00Z, when there is no price, nor at 07:00Z; filled at 08:00Z and still of 06:00Z.
+    (tiny_dataset / "shocks.parquet").unlink()
     (tiny_dataset / "actions.parquet").unlink()
     path = tiny_dataset / "perps.parquet"
     recorded = pl.read_parquet(path)
@@ -119,6 +120,7 @@ def test_the_equity_a_strategy_sees_holds_its_tokens(tiny_dataset: Path, tmp_pat
 
 def test_exposure_is_in_units_of_the_share(tiny_dataset: Path, tmp_path: Path) -> None:
     # 100 tokens of half a share each, against 20 shares short.
+    (tiny_dataset / "shocks.parquet").unlink()
     (tiny_dataset / "actions.parquet").unlink()
     file = tmp_path / "half.py"
     file.write_text(

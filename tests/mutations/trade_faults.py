@@ -68,15 +68,15 @@ FILLS = [
     Fault(
         "a forced close is free of fees",
         "book/fills.py",
-        "fee = 0.0 if reason == BACKSTOP else",
+        "fee = 0.0 if free else",
         "fee = 0.0 if reason != 0 else",
         "tests/book/test_ledger.py",
     ),
     Fault(
         "the fee of a token is paid to the buyer",
         "book/fills.py",
-        "accounts.cash_usd[tokens.account[k]] -= size * px + fee",
-        "accounts.cash_usd[tokens.account[k]] -= size * px - fee",
+        "(size * px + fee) / cash_px",
+        "(size * px - fee) / cash_px",
     ),
     Fault(
         "a fill is valued at its own price",
@@ -128,14 +128,14 @@ ORDERS = [
     Fault(
         "what an order loses at once takes no margin",
         "book/orders.py",
-        "mark_px * term.initial_frac + loses + px * term.fee_frac",
-        "mark_px * term.initial_frac + px * term.fee_frac",
+        "return float(max(against, 0.0) + px * term.fee_frac)",
+        "return float(px * term.fee_frac)",
     ),
     Fault(
         "leverage has no effect",
-        "book/orders.py",
-        "return float(mark_px * term.initial_frac + loses",
-        "return float(mark_px * 0.05 + loses",
+        "book/margin.py",
+        "usd = notional_usd * term.initial_frac\n",
+        "usd = notional_usd * 0.05\n",
     ),
     Fault(
         "a hedge is cut to the larger leg",
@@ -145,14 +145,14 @@ ORDERS = [
     ),
     Fault(
         "free margin of a hedge is what maintenance leaves",
-        "book/orders.py",
-        "free = book.accounts.value_usd[a] - book.accounts.initial_usd[a]",
-        "free = book.accounts.value_usd[a] - book.accounts.maintenance_usd[a]",
+        "book/margin.py",
+        "accounts.free_usd[a] = value - initial",
+        "accounts.free_usd[a] = value - maintenance",
     ),
     Fault(
         "two orders spend the same margin",
         "book/orders.py",
-        "        accounts.value_usd[a] -= abs(perps.order[m]) * need\n",
+        "        accounts.free_usd[a] -= need\n",
         "",
     ),
     Fault(
@@ -160,10 +160,10 @@ ORDERS = [
         "book/orders.py",
         """\
     reduce_perps(t, terms, perps, accounts, out)
-    assess(terms, perps, accounts)
+    assess(terms, book)
 """,
         """\
-    assess(terms, perps, accounts)
+    assess(terms, book)
     reduce_perps(t, terms, perps, accounts, out)
 """,
     ),
@@ -173,11 +173,11 @@ ORDERS = [
         """\
     trade_tokens(t, count, -1.0, tokens, accounts, out)
     reduce_perps(t, terms, perps, accounts, out)
-    assess(terms, perps, accounts)
+    assess(terms, book)
 """,
         """\
     reduce_perps(t, terms, perps, accounts, out)
-    assess(terms, perps, accounts)
+    assess(terms, book)
     trade_tokens(t, count, -1.0, tokens, accounts, out)
 """,
     ),
@@ -213,65 +213,66 @@ ORDERS = [
 CAUSES = [
     Fault(
         "a price change is earned on the position of the row after",
-        "ledger.py",
+        "ledger/causes.py",
         "return np.vstack([np.zeros_like(units[:1]), units[:-1]])",
         "return units",
     ),
     Fault(
         "the growth of a NAV is counted twice",
-        "ledger.py",
-        "moved = _earned(rows.units, tape.fair_px) - grown",
-        "moved = _earned(rows.units, tape.fair_px)",
+        "ledger/causes.py",
+        "moved = _earned(held.units, tape.fair_px[:, held.token]) - grown",
+        "moved = _earned(held.units, tape.fair_px[:, held.token])",
     ),
     Fault(
         "slippage is a gain",
-        "ledger.py",
+        "ledger/causes.py",
         'lost = -fills["size"] * (',
         'lost = fills["size"] * (',
     ),
     Fault(
         "fees are a gain",
-        "ledger.py",
-        '("fees", -fills["fee_usd"],',
-        '("fees", fills["fee_usd"],',
+        "ledger/causes.py",
+        'fills["account"], -fees)',
+        'fills["account"], fees)',
     ),
     Fault(
         "what the backstop costs is slippage",
-        "ledger.py",
-        'forced = fills["reason"] != Reason.TARGET',
-        'forced = fills["reason"] == Reason.LIQUIDATION',
+        "ledger/causes.py",
+        'Reason.BACKSTOP: "liquidation"',
+        'Reason.BACKSTOP: "slippage"',
         "tests/book/test_liquidation.py",
     ),
     Fault(
         "the multiplier is left out of the exposure",
-        "ledger.py",
+        "ledger/tables.py",
         "whole = _value(units[:, k], market.tape.multiplier[:, k])",
         "whole = units[:, k]",
         "tests/mutations/test_gaps.py",
     ),
     Fault(
         "the margin ratio is that of the best account",
-        "ledger.py",
+        "ledger/tables.py",
         '"margin_ratio": _ratios(played).max(axis=1)',
         '"margin_ratio": _ratios(played).min(axis=1)',
         "tests/book/test_margin.py",
     ),
     Fault(
         "a fill is dated to its hour and not to its decision",
-        "ledger.py",
+        "ledger/tables.py",
         '_time(market, fills["decided"], "decided_at")',
         '_time(market, fills["row"], "decided_at")',
         "tests/mutations/test_gaps.py",
     ),
     Fault(
         "the funding frame shows the mark as the oracle",
-        "ledger.py",
+        "ledger/tables.py",
         '"oracle_px": tape.oracle_px[row, m],',
         '"oracle_px": tape.mark_px[row, m],',
+        "tests/museum/test_bug_museum.py",
     ),
     Fault(
         "the flows of one account are told of another",
-        "ledger.py",
+        "ledger/causes.py",
         "* accounts\n        + p.account\n",
         "* accounts\n        + p.account // 2\n",
     ),
