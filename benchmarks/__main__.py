@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, start, timing
+from benchmarks import forming, memory, squeeze, start, timing
 
-PARTS = ("loop", "forming", "start", "memory")
+PARTS = ("loop", "squeeze", "forming", "start", "memory")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -28,14 +28,14 @@ def table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
         print("  ".join([first, *rest]).rstrip())
 
 
-def show_loop(rows: list[timing.Row]) -> None:
+def show_loop(rows: list[timing.Row], what: str = "loop", base: str = "x C") -> None:
     lines = []
     for r in rows:
         ratio = "" if r.ratio is None else f"{r.ratio:.2f}"
         spread = f"{r.least_ns:.1f}-{r.most_ns:.1f}"
         figures = (f"{r.seconds:.4f}", f"{r.ns:.1f}", spread, ratio, str(r.rounds))
         lines.append((f"{r.workload} {r.engine}", *figures, r.note))
-    table(("loop", "s", "ns/market-hour", "min-max", "x C", "rounds", "note"), lines)
+    table((what, "s", "ns/market-hour", "min-max", base, "rounds", "note"), lines)
 
 
 def show_start(starts: list[start.Start], phases: dict[str, float]) -> None:
@@ -87,6 +87,10 @@ def main() -> None:
         rows = timing.measure(told.rounds, full=told.full)
         show_loop(rows)
         made["loop"] = [r._asdict() for r in rows]
+    if "squeeze" in parts:
+        rows = squeeze.measure(told.rounds)
+        show_loop(rows, "everything of the book", "x off")
+        made["squeeze"] = [r._asdict() for r in rows]
     if "start" in parts:
         starts, phases = start.measure(told.runs)
         show_start(starts, phases)

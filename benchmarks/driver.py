@@ -11,7 +11,7 @@ from benchmarks.workloads import Workload
 from perpkit.arrays import PAYMENT, Rows
 from perpkit.book.loop import compiled
 from perpkit.layout import blank
-from perpkit.play import Played, Stage, set_up
+from perpkit.play import Played, Stage, columns_of, set_up
 from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_record
@@ -24,7 +24,7 @@ class Driver:
     def __init__(self, work: Workload, plan: Any = None) -> None:
         self.work, self.plan = work, plan
         self.loop: Callable[..., int] = compiled()
-        self.settings = settings_of(work.config)
+        self.settings = settings_of(work.config, work.market.names)
         self.entry = compiled_entry(work.strategy if plan is None else stock(work.strategy))
         self.hours = len(work.market.tape.time_ns)
 
@@ -65,7 +65,7 @@ class Driver:
                 kept[n].append(np.asarray(buffer[: out.used[n]]).copy())
             out.used[:] = 0
         fills, payments, events = (np.concatenate(x) for x in kept)
-        return Played(ledger.rows, fills, payments, events)
+        return Played(columns_of(ledger.rows), fills, payments, events)
 
 
 def never(tape: Any) -> Any:

@@ -136,6 +136,8 @@ def market(markets: int) -> Market:
         perp_underlying=one_each,
         token_perp=one_each,
         token_underlying=one_each,
+        account_parent=np.array([-1, -1]),
+        account_strict=np.zeros(2, np.bool_),
     )
     nothing: Any = None  # a market in memory has neither files nor resolved rules
     return Market(
