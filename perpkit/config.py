@@ -1,9 +1,7 @@
-"""The run file and its settings."""
+"""The settings of a run, and what they may be."""
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -219,85 +217,6 @@ ASSUMED = (
 )
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The settings of a run file.
-
-    Raises
-    ------
-    RequestError
-        If the file cannot be read or is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as e:
-        raise RequestError(f"{path}: cannot be read ({e.strerror}); check --config") from e
-    except UnicodeDecodeError as e:
-        raise RequestError(f"{path}: not UTF-8 text; save it as UTF-8") from e
-    except tomllib.TOMLDecodeError as e:
-        raise RequestError(f"{path}: not TOML: {e}") from e
-
-
-def parse_setting(text: str) -> tuple[list[str], Any]:
-    """One ``--set key=value``: the key's path and the value read as TOML, else as text.
-
-    >>> parse_setting("pairs.xyz:NVDA=NVDAB")
-    (['pairs', 'xyz:NVDA'], 'NVDAB')
-    >>> parse_setting("enter_apr=0.02")
-    (['enter_apr'], 0.02)
-    >>> parse_setting("multiplier.NVDA.RH=1.0")
-    (['multiplier', 'NVDA.RH'], 1.0)
-    >>> parse_setting("terms.xyz:NVDA.clamp_8h=0.0005")
-    (['terms', 'xyz:NVDA', 'clamp_8h'], 0.0005)
-    >>> parse_setting("collateral.USTB.share=0.9")
-    (['collateral', 'USTB', 'share'], 0.9)
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise RequestError(f"--set {text}: write it as key=value")
-    try:
-        parsed = tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    table, dot, rest = key.strip().partition(".")
-    if not dot:
-        return [table], parsed
-    # The names of instruments may hold dots themselves.
-    nested = table in ("terms", "collateral")
-    coin, dot, term = rest.rpartition(".") if nested else ("", "", rest)
-    return [table, *([coin] if dot else []), term], parsed
-
-
-def apply_settings(
-    settings: Mapping[str, Any], told: list[str], parameters: list[str]
-) -> dict[str, Any]:
-    """Run-file settings with ``--set`` choices laid over them.
-
-    A key is a setting of the run, one of its tables (``terms.clamp_8h``), or a parameter of the
-    strategy.
-
-    Raises
-    ------
-    RequestError
-        If a key is neither, or a parameter and a setting at once.
-    """
-    made: dict[str, Any] = dict(settings)
-    known = list(RunConfig.model_fields)
-    for text in told:
-        path, value = parse_setting(text)
-        if path[0] in parameters:
-            path = ["params", *path]
-        if path[0] not in known:
-            names = [*parameters, *known]
-            raise RequestError(f"--set {text}: no setting {path[0]}: {nearest(path[0], names)}")
-        table = made
-        for part in path[:-1]:
-            inner = table.get(part)
-            table[part] = dict(inner) if isinstance(inner, Mapping) else {}
-            table = table[part]
-        table[path[-1]] = value
-    return made
-
-
 _IN_WORDS = {
     "tuple_type": 'write a list of names, ["xyz:NVDA"]',
     "dict_type": "write a table, as in --set pairs.xyz:NVDA=NVDA.RH",
@@ -390,61 +309,3 @@ def collateral_tokens(config: RunConfig) -> tuple[str, ...]:
     """Tokens that a run holds because its collateral or its treasury says so."""
     sweep = () if config.sweep_token is None else (config.sweep_token,)
     return tuple(dict.fromkeys([*config.collateral, *sweep]))
-
-
-# --------------------------------------------------------------------------- documentation
-
-
-def document(model: type[BaseModel] = RunConfig) -> str:
-    """Write a table of settings of docs/run-file.md: of the run, or of a table in it."""
-    schema = model.model_json_schema()["properties"]
-    lines = ["| setting | values | default | meaning |", "|---|---|---|---|"]
-    for name, field in model.model_fields.items():
-        cells = (f"`{name}`", _values(schema[name]), _default(field.default), field.description)
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _values(told: Mapping[str, Any]) -> str:
-    """What a setting may be, from its JSON schema."""
-    if "anyOf" in told:
-        return _values(next(one for one in told["anyOf"] if one.get("type") != "null"))
-    if "enum" in told or "const" in told:
-        return ", ".join(_code(one) for one in told.get("enum", [told.get("const")]))
-    if told["type"] == "array":
-        return f"list of {_values(told['items'])}"
-    if told["type"] == "object":
-        return _table(told.get("additionalProperties"))
-    if told["type"] == "string":
-        return {"path": "path", "date-time": "date or time"}.get(str(told.get("format")), "text")
-    return _number(told)
-
-
-def _table(inner: object) -> str:
-    if not isinstance(inner, Mapping):
-        return "table"
-    return "table of tables" if "$ref" in inner else f"table of {_values(inner)}"
-
-
-def _number(told: Mapping[str, Any]) -> str:
-    kind = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`"}
-    return kind[told["type"]] + _bounds(told)
-
-
-def _bounds(told: Mapping[str, Any]) -> str:
-    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    made = [f"{sign} {told[key]:,g}" for key, sign in words.items() if key in told]
-    return f" {', '.join(made)}" if made else ""
-
-
-def _default(value: object) -> str:
-    """A default as TOML writes it; a dash for none."""
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"`{value:.6g}`"
-    return _code(list(value) if isinstance(value, tuple) else value)
-
-
-def _code(value: object) -> str:
-    return f"`{json.dumps(value)}`"

@@ -11,12 +11,10 @@ import pytest
 from perpkit.config import (
     ASSUMED,
     RunConfig,
-    apply_settings,
     check_config,
-    parse_setting,
-    read_config,
 )
 from perpkit.errors import RequestError
+from perpkit.runfile import apply_settings, parse_setting, read_config
 from perpkit.units import to_ns
 
 

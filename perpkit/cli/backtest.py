@@ -43,10 +43,11 @@ def backtest(
 ) -> None:
     """Play a strategy over a dataset and write the result folder."""
     from perpkit.cli.console import stages
-    from perpkit.config import apply_settings, check_config, read_config
+    from perpkit.config import check_config
     from perpkit.export import as_json as to_json
     from perpkit.export import check_writable
     from perpkit.run import check_names, demo, run
+    from perpkit.runfile import apply_settings, read_config
     from perpkit.strategy.load import load
 
     loaded = load(strategy)

@@ -20,7 +20,8 @@ import pytest
 
 import perpkit
 from perpkit.arrays import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW, Event, Past, Reason
-from perpkit.config import RunConfig, check_config, document
+from perpkit.config import RunConfig, check_config
+from perpkit.config_table import document
 from perpkit.dataset import schema
 from perpkit.dataset.description import TOKEN_KINDS
 from perpkit.errors import DataError
@@ -130,7 +131,7 @@ def anchors(page: Path) -> list[str]:
 
 def test_settings_are_current() -> None:
     page = (ROOT / "docs" / "run-file.md").read_text(encoding="utf-8")
-    assert document() in page, "write perpkit.config.document() to docs/run-file.md"
+    assert document() in page, "write perpkit.config_table.document() to docs/run-file.md"
 
 
 def test_every_setting_has_a_description() -> None:

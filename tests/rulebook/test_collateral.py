@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perpkit.config import Pledge, document
+from perpkit.config import Pledge
+from perpkit.config_table import document
 from perpkit.errors import DataError
 from perpkit.rulebook import (
     COLLATERAL_KEYS,
