@@ -4,9 +4,12 @@ Axes: ``T`` hours, ``M`` perps, ``K`` tokens, ``A`` accounts, ``U`` underlyings,
 terms, ``N`` corporate actions, ``J`` shocks, ``S`` sessions of external prices, ``I`` instruments,
 ``P`` rows of a plan. An axis that is 0 where its feature is off: ``C`` accounts that tokens are
 pledged in, ``D`` accounts whose settle currency has a price, ``Q`` perps with a cap on open
-interest, ``W`` tokens with redemption hours. Hour first, instrument second, C order, also for one
-instrument. Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is ``M + k``; -1
-is "none". NaN in a price means "absent"; null never gets this far.
+interest, ``W`` tokens with redemption hours, ``G`` tokens where one's trades may settle late or not
+at all, ``O`` tokens where one is traded with its issuer, ``R`` tokens where one is traded against a
+pool, ``H`` tokens where a trade of one may be under way, ``L`` tokens where one is locked, ``V``
+perps and ``B`` tokens of which an action changes units. Hour first, instrument second, C order,
+also for one instrument. Instruments are numbered perps first: perp ``m`` is ``m``, token ``k`` is
+``M + k``; -1 is "none". NaN in a price means "absent"; null never gets this far.
 
 The loops and the strategy receive these tuples; ``perpkit.rule`` reads the annotations to build the
 compiled signatures, so a field added here is a field of the compiled loops.
@@ -15,94 +18,75 @@ compiled signatures, so a field added here is a field of the compiled loops.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from perpkit.codes import Closed, Event, Flow, Formula, Mode, Phase, Reason, Session, Shock
+from perpkit.codes import (
+    Action,
+    Closed,
+    Event,
+    Flow,
+    Formula,
+    Lock,
+    Mode,
+    Phase,
+    Reason,
+    Session,
+    Shock,
+    Way,
+)
 from perpkit.layout import Axes
 from perpkit.records import (
     ACCOUNT,
-    ACCOUNT_VIEW,
     EVENT,
     FILL,
     PATH,
     PAYMENT,
-    PERP_VIEW,
     TERM,
-    TOKEN_VIEW,
 )
+from perpkit.shown import Door, Past, Target, View
+
+# fmt: off
+# isort: off
+# One line a name would be longer than what they name.
+from perpkit.shapes import (
+    B8, BA, BCK, BH, BK, BM, BTK, BTM, BTQ, BTS, BTW, BTY, BW, CL, CTG, CTL, CTU, F64, FA, FCK,
+    FD, FH, FJ, FK, FM, FN, FR, FT, FTA, FTB, FTCK, FTD, FTG, FTK, FTM, FTR, FTS, FTU, FTV, FTX,
+    FTZ, FW, I1, I3, I64, I8, IA, IC, IH, IJ, IK, IM, IN, IT, ITG, ITO, ITW, IW, Records,
+)
+# isort: on
+# fmt: on
 
 # What is taken from here beside the arrays themselves.
 __all__ = [
     "ACCOUNT",
+    "B8",
     "EVENT",
+    "F64",
     "FILL",
+    "I8",
+    "I64",
     "PATH",
     "PAYMENT",
     "TERM",
+    "Action",
     "Axes",
     "Closed",
+    "Door",
     "Event",
     "Flow",
     "Formula",
+    "Lock",
     "Mode",
+    "Past",
     "Phase",
     "Reason",
+    "Records",
     "Session",
     "Shock",
+    "Target",
+    "View",
+    "Way",
 ]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-I8 = NDArray[np.int8]
-B8 = NDArray[np.bool_]
-Records = Any  # a structured array; rules reach its fields as attributes, compiled or not
-
-FT = Annotated[F64, Axes("f8", ("T",))]
-FA = Annotated[F64, Axes("f8", ("A",))]
-FM = Annotated[F64, Axes("f8", ("M",))]
-FK = Annotated[F64, Axes("f8", ("K",))]
-FN = Annotated[F64, Axes("f8", ("N",))]
-FJ = Annotated[F64, Axes("f8", ("J",))]
-FCK = Annotated[F64, Axes("f8", ("C", "K"))]
-FTCK = Annotated[F64, Axes("f8", ("T", "C", "K"))]
-FW = Annotated[F64, Axes("f8", ("W",))]
-FD = Annotated[F64, Axes("f8", ("D",))]
-FTD = Annotated[F64, Axes("f8", ("T", "D"))]
-FTA = Annotated[F64, Axes("f8", ("T", "A"))]
-FTM = Annotated[F64, Axes("f8", ("T", "M"))]
-FTX = Annotated[F64, Axes("f8", ("T", "X"))]
-FPI = Annotated[F64, Axes("f8", ("P", "I"))]
-FTK = Annotated[F64, Axes("f8", ("T", "K"))]
-FTS = Annotated[F64, Axes("f8", ("T", "S"))]
-FTZ = Annotated[F64, Axes("f8", ("T", "Z"))]
-FTU = Annotated[F64, Axes("f8", ("T", "U"))]
-IT = Annotated[I64, Axes("i8", ("T",))]
-IA = Annotated[I64, Axes("i8", ("A",))]
-IM = Annotated[I64, Axes("i8", ("M",))]
-IK = Annotated[I64, Axes("i8", ("K",))]
-IN = Annotated[I64, Axes("i8", ("N",))]
-IC = Annotated[I64, Axes("i8", ("C",))]
-IW = Annotated[I64, Axes("i8", ("W",))]
-IJ = Annotated[I64, Axes("i8", ("J",))]
-I1 = Annotated[I64, Axes("i8", ("one",))]
-I3 = Annotated[I64, Axes("i8", ("three",))]
-CTU = Annotated[I8, Axes("i1", ("T", "U"))]
-BA = Annotated[B8, Axes("?", ("A",))]
-BM = Annotated[B8, Axes("?", ("M",))]
-BK = Annotated[B8, Axes("?", ("K",))]
-BCK = Annotated[B8, Axes("?", ("C", "K"))]
-BTQ = Annotated[B8, Axes("?", ("T", "Q"))]
-BTW = Annotated[B8, Axes("?", ("T", "W"))]
-BW = Annotated[B8, Axes("?", ("W",))]
-ITW = Annotated[I64, Axes("i8", ("T", "W"))]
-BTY = Annotated[B8, Axes("?", ("T", "Y"))]
-BTM = Annotated[B8, Axes("?", ("T", "M"))]
-BTK = Annotated[B8, Axes("?", ("T", "K"))]
-BTS = Annotated[B8, Axes("?", ("T", "S"))]
-
 
 # --------------------------------------------------------------------------- the market
 
@@ -149,12 +133,25 @@ class Tape(NamedTuple):
     hours_to_reopen: FTU  # to the next external price, 0 while there is one
     hours_to_cash_open: FTU  # to the next cash open, 0 in the cash session
     action_row: IN  # ascending
-    action_token: IN
-    action_usd: FN  # cash dividend a token pays, net of withholding
+    action_instrument: IN
+    action_kind: IN  # code of Action
+    action_value: FN  # USD a unit, or new units per old
+    start_px: FTV  # the mark of the hour before, in the units of this one
+    token_start_px: FTB  # the fair price likewise
+    split_ratio: FTV  # 1, new units per old where a perp is restated, NaN where it is listed anew
+    shares: FTB  # what values a token between its quotes, in place of its multiplier
     capped: BTQ  # open interest is at its cap: positions may only be reduced
     redeemable: BTW  # the issuer takes the token back at NAV in this hour
     redeem_rows: ITW  # rows from a request of this hour to its cash
+    mint_rows: ITO  # rows from an order of this hour to the issuer's tokens; -1: it sells none now
+    buyback_rows: ITO  # rows from a sale of this hour to the issuer's cash; -1: it buys none now
+    liquidity_usd: FTR  # of the pool, both sides together; NaN or 0: none
     payday: BTW  # units accrued are paid out and free to use
+    settle_rows: ITG  # rows from a trade of this hour to its end; 0: within the hour, settled
+    settle_end: CTG  # how it ends: 0 settled, 1 unwound
+    settle_cost_frac: FTG  # what settling costs, fraction of the trade's value, due at the end
+    settle_state: CTG  # code of State in which it ends
+    lock: CTL  # code of Lock
     cash_px: FTD  # USD a unit of each account's settle currency
     shock_row: IJ  # ascending
     shock_kind: IJ  # code of Shock
@@ -194,12 +191,23 @@ class Replay(NamedTuple):
     hours_to_reopen: FTU
     hours_to_cash_open: FTU
     action_row: IN
-    action_token: IN
-    action_usd: FN
+    action_instrument: IN
+    action_kind: IN
+    action_value: FN
+    start_px: FTV
+    token_start_px: FTB
     capped: BTQ
     redeemable: BTW
     redeem_rows: ITW
+    mint_rows: ITO
+    buyback_rows: ITO
+    liquidity_usd: FTR
     payday: BTW
+    settle_rows: ITG
+    settle_end: CTG
+    settle_cost_frac: FTG
+    settle_state: CTG
+    lock: CTL
     cash_px: FTD
     shock_row: IJ
     shock_kind: IJ
@@ -244,7 +252,7 @@ class Tokens(NamedTuple):
     """State of each token."""
 
     units: FK  # in all: free, locked and pledged
-    locked: FK  # part of them that accrued and is not paid out yet, or is frozen
+    locked: FK  # part of them that accrued and is not paid out yet, is frozen, or not delivered
     start_px: FK  # the fair price of the hour before, where the margin test's path starts
     end_px: FK  # of a failing account: where that path ends
     fair_px: FK  # of the hour being played, like the next four: rows of the tape
@@ -252,7 +260,9 @@ class Tokens(NamedTuple):
     ask_px: FK
     nav_px: FK
     multiplier: FK
-    tradable: BK  # live, or by choice any recorded quote that is not halted
+    liquidity_usd: FR  # and this
+    lock: CL  # code of Lock, a row of the tape; empty: none
+    tradable: BK  # a way is open to this hour's order
     target: FK
     decided: IK
     account: IK
@@ -264,9 +274,21 @@ class Tokens(NamedTuple):
     redeem_hours: IK  # of the issuer's terms; -1: it does not redeem
     redeem_fee_frac: FK
     redeem_min_usd: FK
+    ways: IK  # that it may take: bits of Way
+    friction_frac: FK  # of every price, on top
+    mint_fee_frac: FK
+    mint_min_usd: FK
+    inventory_usd: FK  # most that its issuer sells and buys back in a day (UTC), inf for any
+    drawn_usd: FK  # what of it is used,
+    drawn_day: IK  # and of which day since the epoch
     trimmed: BK
     order: FK
     order_px: FK
+    order_way: IK
+    order_fee_frac: FK
+    order_min_usd: FK
+    order_rows: IK  # until it is delivered, or paid
+    order_share: FK  # of what is asked for, that the way takes in this hour
 
 
 class Accounts(NamedTuple):
@@ -304,13 +326,18 @@ class Collateral(NamedTuple):
     units: FCK
     haircut_frac: FCK  # on the value that meets maintenance
     initial_haircut_frac: FCK  # on the value that meets initial margin
+    told_frac: FCK  # both as they were told: while nobody may move a token it may count for
+    told_initial_frac: FCK  # nothing, which is a haircut of 1
     mirrored: BCK  # in custody outside the venue: not lost with it, losses settled in cash
     before: IC  # tokens before the first that is pledged in an account, which loops leave out,
     after: IC  # and after the last
 
 
 class Pending(NamedTuple):
-    """Cash under way: to each account, and from the issuer of each token to the wallet."""
+    """What is under way: cash to each account, and from the issuer of each token to the wallet.
+
+    A leg is a trade of a token whose tokens, of a purchase, or cash, of a sale, come later.
+    """
 
     usd: FA
     due_row: IA  # row at which it arrives; -1 for none
@@ -318,6 +345,17 @@ class Pending(NamedTuple):
     redeem_usd: FW
     redeem_row: IW
     redeem_refused: BW  # a redemption was not possible, and an event said so
+    legs: I3  # under way: how many, of these sales, and the row at which the first ends
+    sent: I1  # and how many there have been
+    leg_id: IH
+    leg_units: FH  # signed; of a purchase they are among the token's units, and locked
+    leg_usd: FH  # of a sale: cash due to the wallet
+    leg_px: FH
+    leg_way: IH
+    leg_row: IH  # row at which it ends; -1 for none
+    leg_end: IH  # 0 settled, 1 unwound
+    leg_cost_frac: FH  # of its value, due then
+    leg_waits: BH  # another order for the token waits, and an event said so
 
 
 class Book(NamedTuple):
@@ -375,6 +413,7 @@ class Settings(NamedTuple):
     max_frozen_hours: int
     joint_paths: int = 0  # margin_paths: 1 all prices at their highs, or lows, or marks
     sweep_at_ratio: float = 0.0  # margin ratio below which cash goes back to the wallet; 0: never
+    sweep_min_usd: float = 0.0  # least that goes back at once, USD; above the cost of a transfer
     sweep_token: int = -1  # token that idle wallet cash is put into; -1: none
     wallet_cash_usd: float = 0.0  # cash that stays in the wallet all the same
     redeem: int = 0  # 1: tokens of the kinds treasury and stable are redeemed to meet a call
@@ -386,52 +425,5 @@ class Settings(NamedTuple):
     adl_index: float = 0.0  # our ADL index from which we are reached
     impact_coefficient: float = 0.0  # impact = coefficient * sqrt(order / day's volume)
     max_volume_frac: float = math.inf  # largest order, share of an hour's mean volume
-
-
-# --------------------------------------------------------------------------- the strategy's view
-
-
-class Past(NamedTuple):
-    """What a strategy may read: rows up to now; row -1 is now."""
-
-    time_ns: IT
-    oracle_px: FTM
-    mark_px: FTM
-    premium: FTM
-    funding: FTM
-    funding_total: FTM
-    volume_usd: FTM
-    bid_px: FTK
-    ask_px: FTK
-    fair_px: FTK
-    nav_px: FTK
-    live: BTK
-    phase: CTU
-    hours_to_close: FTU
-    hours_to_reopen: FTU
-    hours_to_cash_open: FTU
-
-
-class View(NamedTuple):
-    """The ``book`` a strategy sees: a mirror, rewritten each hour and never read back."""
-
-    perps: Annotated[Records, Axes(PERP_VIEW, ("M",))]
-    tokens: Annotated[Records, Axes(TOKEN_VIEW, ("K",))]
-    accounts: Annotated[Records, Axes(ACCOUNT_VIEW, ("A",))]
-
-
-class Target(NamedTuple):
-    """Total units to hold, written by the strategy; NaN leaves the standing target."""
-
-    perps: FM
-    tokens: FK
-
-
-class Door(NamedTuple):
-    """What passes between the book loop and a strategy's entry, beside the past."""
-
-    mirror: View
-    target: Target
-    plan: FPI  # P = T for a plan, else 0; I = M + K: total units, NaN leaves
-    params: Annotated[NDArray[np.uint8], Axes("u1", ("params",))]  # one record, as bytes
-    memory: Annotated[NDArray[np.uint8], Axes("u1", ("memory",))]  # one record a perp, as bytes
+    locked_counts: int = 0  # 1: pledged tokens that nobody may move count as margin all the same
+    max_pool_frac: float = 0.5  # largest purchase from a pool, share of its tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class Phase(IntEnum):
@@ -62,7 +63,9 @@ class Reason(IntEnum):
     REDEEMED = 5  # tokens that the issuer takes back at NAV
     SWEPT = 6  # idle cash put into a yielding token at NAV
     DELEVERED = 7  # both legs cut by the treasury, nothing else being left
-    SHOCK = 8  # settled by a recorded incident: the venue failed
+    SHOCK = 8  # settled by a recorded incident: the venue failed, or the issuer moved tokens
+    ACTION = 9  # a corporate action: units split, or a market settled before it reopens
+    SETTLEMENT = 10  # a trade that failed to settle is undone at its own price
 
 
 class Flow(IntEnum):
@@ -76,6 +79,7 @@ class Flow(IntEnum):
     BAD_DEBT = 5  # borne by the venue, positive
     INTEREST = 6  # on cash that a margin account owes
     VENUE_LOSS = 7  # what a failed venue keeps
+    SETTLEMENT_COST = 8  # of settling a trade, its penalty when it fails
 
 
 class Event(IntEnum):
@@ -105,6 +109,15 @@ class Event(IntEnum):
     CAPPED = 21  # open interest is at its cap, only reducing is allowed
     VENUE_FAILED = 22
     RELEASED = 23
+    LOCKED = 24  # the issuer froze or paused a token that is held, or revoked its holder
+    UNLOCKED = 25
+    FORCED_TRANSFER = 26
+    SPLIT = 27  # units and prices are in new terms
+    MARKET_SETTLED = 28  # the venue closed the position at the last mark before a split
+    SETTLEMENT_SENT = 29  # a token trade that is delivered, or paid, later
+    SETTLED = 30
+    UNWOUND = 31
+    LEG_WAITS = 32  # an order for a token whose last trade is not delivered yet
 
 
 class Shock(IntEnum):
@@ -116,3 +129,66 @@ class Shock(IntEnum):
     FREEZE = 3  # 1 freezes, 0 lifts; laid into the tape's halted hours
     DEPEG = 4  # price of a settle currency from then on; laid into the tape's cash prices
     ORACLE_STOP = 5  # hours of it are laid into the tape
+    PAUSE = 6  # 1 pauses, 0 lifts; as a freeze, of everybody's tokens
+    REVOKE = 7  # 1 takes the holder off the issuer's list, 0 puts him back; laid into the locks
+    FORCED_TRANSFER = 8  # share of the units held, wherever they lie
+
+
+class Lock(IntEnum):
+    """How far a token is kept from moving, each with all that comes before it."""
+
+    NONE = 0
+    RECEIVE = 1  # its holder may not be given it
+    SELL = 2  # nor sell it; the issuer takes it back
+    ISSUER = 3  # nor redeem it; a venue may sell what is pledged with it
+    ALL = 4  # nobody moves it
+
+
+# What a change of equity is put down to; a column and a share of the attribution each.
+CAUSES: Final = (
+    "perp_price",
+    "token_price",
+    "funding",
+    "yield",
+    "dividend",
+    "fees",
+    "slippage",
+    "interest",
+    "transfer",
+    "settlement",
+    "liquidation",
+    "bad_debt",
+)
+
+
+class State(IntEnum):
+    """Where the settlement of a trade stands."""
+
+    AGREED = 0
+    ASSET_LOCKED = 1  # in escrow
+    PAY_INSTRUCTED = 2
+    PAID = 3  # final on the bank's ledger, the asset still in escrow
+    SETTLED = 4  # ends here: both legs made
+    CANCELLED = 5  # ends here: nothing was moved
+    UNWOUND = 6  # ends here: the asset is back, the cash was not taken
+    REFUNDED = 7  # ends here: both legs are back
+    PAY_UNKNOWN = 8  # the bank does not answer: the cash is nobody's to use
+    PAID_NOT_DELIVERED = 9
+    DELIVERED_NOT_PAID = 10
+    COMPLIANCE_FAIL = 11
+
+
+class Action(IntEnum):
+    """What a corporate action does to what is held of an instrument."""
+
+    CASH = 0  # USD a unit: a token's holder receives it, a perp's longs have it from its shorts
+    SPLIT = 1  # units times so much
+    SETTLE = 2  # a perp's positions are closed at the last mark of the old units
+
+
+class Way(IntEnum):
+    """How a token changes hands; ``1 << way`` is its bit among the ways that a token may take."""
+
+    QUOTE = 0  # at its bid or ask
+    DEX = 1  # against a pool, at its mid with the impact of the order
+    ISSUER = 2  # new from the issuer, or back to it, at NAV

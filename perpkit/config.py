@@ -9,39 +9,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from perpkit.delivery import Delivery
 from perpkit.errors import RequestError, nearest
+from perpkit.told import Frac, Holder, IssuerTerms, Pledge
 
-Frac = Annotated[float, Field(ge=0.0, lt=1.0)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
 Leverage = Annotated[float, Field(ge=1.0)]
 
 
-class Pledge(BaseModel):
-    """One token as collateral: what is held of it at the start, and how it counts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    share: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of a margin account's starting cash pledged in it"
-    )
-    accounts: tuple[str, ...] | None = Field(
-        None, description="venues whose accounts it is pledged in; none: all"
-    )
-    wallet_share: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of the wallet's starting cash held in it, free"
-    )
-    haircut_frac: Frac | None = Field(
-        None, description="share of its value that is no margin; none: the rulebook's"
-    )
-    haircut_on: Literal["initial", "both"] | None = Field(
-        None, description="margin that the haircut is taken for; none: the rulebook's"
-    )
-    mirrored: bool = Field(
-        False, description="in custody outside the venue, which mirrors it as margin"
-    )
-    apr: float | None = Field(
-        None, gt=-1.0, lt=10.0, description="simple rate of a token that the dataset does not have"
-    )
+# The tables of tables, for what is misspelt in them.
+_TABLES: dict[str, type[BaseModel]] = {
+    "collateral": Pledge,
+    "ways": IssuerTerms,
+    "holder": Holder,
+    "settlement": Delivery,
+    "token_settlement": Delivery,
+}
 
 
 class RunConfig(BaseModel):
@@ -121,6 +104,28 @@ class RunConfig(BaseModel):
     token_session: dict[str, Literal["24/7", "24/5", "cash"]] = Field(
         {}, description="when a token is quoted; default the issuer's"
     )
+    token_way: dict[str, Literal["cheapest", "quote", "dex", "issuer"]] = Field(
+        {},
+        description="how a token is traded: at its quote (the default), against its pool, with its "
+        "issuer, or `cheapest`: the best of those that are known and open; where liquidity is "
+        "recorded the quote is the pool's",
+    )
+    ways: dict[str, IssuerTerms] = Field(
+        {}, description="terms of a token's issuer, a table each; see ways.md"
+    )
+    max_pool_frac: float = Field(
+        0.5, gt=0.0, lt=1.0, description="largest purchase from a pool, share of its tokens"
+    )
+    # CoinFound, "dual-track era of on-chain US stocks", March 2026, section 8.1, without a source
+    # of its own: friction of 2 to 5% in all, gaps between chains of 1 to 3%.
+    token_friction_frac: Frac = Field(
+        0.0, description="further cost of every token trade, fraction of its price"
+    )
+    cross_chain_gap_frac: dict[str, Frac] = Field(
+        {},
+        description="by token: what its price is worse by where it is needed on another chain than "
+        "it is quoted on; 1 to 3% is reported",
+    )
     multiplier: dict[str, Annotated[float, Field(gt=0.0)]] = Field(
         {}, description="underlying units a token; wins over what the dataset says"
     )
@@ -136,6 +141,15 @@ class RunConfig(BaseModel):
     )
     shocks: Literal["play", "ignore"] = Field(
         "play", description="whether the incidents of the dataset happen"
+    )
+    after_revoke: Literal["locked", "redeem", "sell"] = Field(
+        "locked",
+        description="what the holder may still do with a token after an incident `revoke`: "
+        "nothing; redeem it; also sell it to others",
+    )
+    locked_margin: Literal["none", "counted"] = Field(
+        "none",
+        description="whether pledged tokens that are frozen or paused count as margin meanwhile",
     )
     margin_paths: Literal["own_worst", "joint"] = Field(
         "own_worst",
@@ -167,6 +181,21 @@ class RunConfig(BaseModel):
         lt=1.0,
         description="margin ratio below which spare cash goes to the wallet; none: never",
     )
+    sweep_min_usd: float = Field(
+        100.0, ge=0.0, description="smallest amount that is swept to the wallet, USD"
+    )
+    pause_hours: float = Field(
+        24.0,
+        ge=0.0,
+        le=8_760.0,
+        description="how long a token stands still after a split or a special dividend: no issuer "
+        "states a longest pause",
+    )
+    pause_above_frac: Frac = Field(
+        0.01,
+        description="change of a token's multiplier beyond which it is paused where its issuer's "
+        "limit is unknown",
+    )
     sweep_token: str | None = Field(
         None, description="token that idle cash of the wallet is put into; none: it stays cash"
     )
@@ -197,6 +226,17 @@ class RunConfig(BaseModel):
     collateral: dict[str, Pledge] = Field(
         {}, description="tokens held as collateral, a table each; see below"
     )
+    settlement: Delivery = Field(
+        Delivery(), description="path that trades of tokens settle on; see settlement.md"
+    )
+    token_settlement: dict[str, Delivery] = Field(
+        {},
+        description="path of one token in place of that, a table each; its redemptions take it too",
+    )
+    seed: int = Field(0, ge=0, description="what is drawn at random depends on it alone")
+    holder: Holder | None = Field(
+        None, description="who holds and trades; none: nobody's eligibility is tested; see below"
+    )
     terms: dict[str, Any] = Field({}, description="rulebook terms that this run overrides")
     rulebook: Path | None = Field(
         None, description="TOML file, or a folder of them, laid over the rulebook"
@@ -220,7 +260,9 @@ ASSUMED = (
 _IN_WORDS = {
     "tuple_type": 'write a list of names, ["xyz:NVDA"]',
     "dict_type": "write a table, as in --set pairs.xyz:NVDA=NVDA.RH",
-    "model_type": "write a table, as in --set collateral.USTB.share=0.9",
+    "model_type": "write a table, as in --set collateral.USTB.share=0.9, settlement.mode=atomic",
+    "missing": "say where the holder is, as in --set holder.jurisdiction=US",
+    "string_pattern_mismatch": "write a country's code of two letters, such as US, or EU",
 }
 
 
@@ -261,8 +303,11 @@ def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConf
         first = max(e.errors(), key=lambda error: len(_place(error["loc"], plain)))
         name = ".".join(_place(first["loc"], plain))
         if first["type"] == "extra_forbidden":
-            known = nearest(str(first["loc"][-1]), Pledge.model_fields)
+            table = _TABLES[str(first["loc"][0])]
+            known = nearest(str(first["loc"][-1]), table.model_fields)
             raise RequestError(f"{where}: no setting {name}: {known}") from None
+        if first["type"] == "value_error":
+            raise RequestError(f"{where}: {name}: {first['ctx']['error']}") from None
         why = _IN_WORDS.get(first["type"], first["msg"].lower())
         raise RequestError(f"{where}: {name} was {first['input']!r}: {why}") from None
     if config.redeem and config.topup_at_ratio is None:
@@ -284,12 +329,35 @@ def check_config(settings: Mapping[str, Any], where: str = "the run") -> RunConf
             f"{where}: sweep_at_ratio was {config.sweep_at_ratio}, not below topup_to_ratio = "
             f"{config.topup_to_ratio}; cash that leaves raises the ratio to that"
         )
+    cost = config.transfer_cost_usd
+    if config.sweep_at_ratio is not None and 0.0 < cost >= config.sweep_min_usd:
+        raise RequestError(
+            f"{where}: sweep_min_usd was {config.sweep_min_usd:g}, not above transfer_cost_usd = "
+            f"{cost:g}, which is paid out of it; raise sweep_min_usd"
+        )
+    _refuse_idle(where, config)
     _refuse_shares(where, config.collateral)
     return config
 
 
+def _refuse_idle(where: str, config: RunConfig) -> None:
+    """Refuse what was told and would do nothing, as what it belongs to is off."""
+    mirrored = any(pledge.mirrored and pledge.share > 0.0 for pledge in config.collateral.values())
+    needs = {
+        "mirror_hours": (mirrored, "collateral.TOKEN.mirrored = true and a share"),
+        "portfolio_cap_usd": (config.portfolio_margin, "portfolio_margin = true"),
+        "sweep_min_usd": (config.sweep_at_ratio is not None, "sweep_at_ratio"),
+    }
+    for name, (on, other) in needs.items():
+        if name in config.model_fields_set and not on:
+            raise RequestError(
+                f"{where}: {name} was {getattr(config, name):g} and does nothing without {other}; "
+                f"set that too, or leave {name} out"
+            )
+
+
 def _refuse_shares(where: str, pledges: Mapping[str, Pledge]) -> None:
-    """Refuse shares of more than there is, account by account."""
+    """Refuse shares that leave an account no cash, account by account."""
     accounts = {a for pledge in pledges.values() for a in pledge.accounts or ()} or {""}
     parts = [("wallet_share", {token: x.wallet_share for token, x in pledges.items()})]
     parts += [
@@ -297,11 +365,11 @@ def _refuse_shares(where: str, pledges: Mapping[str, Pledge]) -> None:
         for a in sorted(accounts)
     ]
     for name, told in parts:
-        if sum(told.values()) > 1.0 + 1e-12:
+        if sum(told.values()) > 1.0 - 1e-12:
             tokens = ", ".join(token for token, share in told.items() if share)
             raise RequestError(
-                f"{where}: {name} of the collateral {tokens} is {sum(told.values()):g} in all; "
-                "lower them to 1 or less"
+                f"{where}: {name} of the collateral {tokens} is {sum(told.values()):g} in all, "
+                "which leaves no cash; lower them to less than 1"
             )
 
 

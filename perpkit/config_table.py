@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from perpkit.config import RunConfig
 
@@ -27,9 +28,9 @@ def _values(told: Mapping[str, Any]) -> str:
         return _values(next(one for one in told["anyOf"] if one.get("type") != "null"))
     if "enum" in told or "const" in told:
         return ", ".join(_code(one) for one in told.get("enum", [told.get("const")]))
-    if told["type"] == "array":
+    if told.get("type") == "array":
         return f"list of {_values(told['items'])}"
-    if told["type"] == "object":
+    if "$ref" in told or told.get("type", "object") == "object":
         return _table(told.get("additionalProperties"))
     if told["type"] == "string":
         return {"path": "path", "date-time": "date or time"}.get(str(told.get("format")), "text")
@@ -54,8 +55,8 @@ def _bounds(told: Mapping[str, Any]) -> str:
 
 
 def _default(value: object) -> str:
-    """A default as TOML writes it; a dash for none."""
-    if value is None:
+    """A default as TOML writes it; a dash for none, for what has to be told, and for a table."""
+    if value is None or value is PydanticUndefined or isinstance(value, BaseModel):
         return "–"
     if isinstance(value, float):
         return f"`{value:.6g}`"

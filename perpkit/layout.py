@@ -45,8 +45,8 @@ def readonly(told: Tuple) -> Tuple:
     return type(told)(**views)
 
 
-# Axes of features that are off unless a size is told, their arrays being empty; and of a count.
-_OFF = dict.fromkeys("CDJQSWZ", 0) | {"one": 1}
+# Axes of features that are off unless a size is told, their arrays being empty; and of counts.
+_OFF = dict.fromkeys("BCDGHJLOQRSVWZ", 0) | {"one": 1, "three": 3}
 
 
 def blank(cls: type[Tuple], **sizes: int) -> Tuple:
@@ -55,8 +55,9 @@ def blank(cls: type[Tuple], **sizes: int) -> Tuple:
     Small arrays share one block of memory: scattered, the state of a single market would lie on
     fifty cache lines that push each other out.
 
-    Axes of features that may be off (``C``, ``D``, ``J``, ``Q``, ``S``, ``W``, ``Z``) need no size:
-    without one their arrays are empty.
+    Axes of features that may be off (``B``, ``C``, ``D``, ``G``, ``H``, ``J``, ``L``, ``O``, ``Q``,
+    ``R``, ``S``, ``V``, ``W``, ``Z``) need no size: without one their arrays are empty.
+    ``W``, ``Z``) need no size: without one their arrays are empty.
 
     >>> from perpkit.arrays import Target
     >>> blank(Target, M=2, K=1).perps

@@ -136,13 +136,15 @@ FILL = record(
     ("px", "f8"),
     ("value_px", "f8"),  # mark or fair price the position is valued at in that row
     ("fee_usd", "f8"),
+    ("way", "i8"),  # code of Way, of a token
+    ("settlement_id", "i8"),  # 0 where the trade settled at once
 )
 PAYMENT = record(
     ("row", "i8"),
     ("flow", "i8"),
     ("instrument", "i8"),
     ("account", "i8"),
-    ("quantity", "f8"),  # dividend: units; yield: new units
+    ("quantity", "f8"),  # dividend: units, of a perp signed; yield: new units
     ("rate", "f8"),  # dividend: USD a unit; yield: rate of the hour
     ("usd", "f8"),
 )

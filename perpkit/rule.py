@@ -89,11 +89,15 @@ def cache_root() -> Path:
     return base / "perpkit"
 
 
+# Beside the rules: what their arrays and codes are.
+SHARED = ("arrays", "codes", "layout", "records", "rule", "shapes", "shown")
+
+
 def rule_sources() -> tuple[Path, ...]:
     """Every file whose text decides what the compiled loops compute."""
     rules = [p for folder in ("market", "book") for p in sorted((_HERE / folder).glob("*.py"))]
     return (
-        *(_HERE / f"{name}.py" for name in ("arrays", "codes", "layout", "records", "rule")),
+        *(_HERE / f"{name}.py" for name in SHARED),
         *rules,
     )
 

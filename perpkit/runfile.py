@@ -42,6 +42,8 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     (['terms', 'xyz:NVDA', 'clamp_8h'], 0.0005)
     >>> parse_setting("collateral.USTB.share=0.9")
     (['collateral', 'USTB', 'share'], 0.9)
+    >>> parse_setting("token_settlement.NVDA.RH.mode=sequential")
+    (['token_settlement', 'NVDA.RH', 'mode'], 'sequential')
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -54,7 +56,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     if not dot:
         return [table], parsed
     # The names of instruments may hold dots themselves.
-    nested = table in ("terms", "collateral")
+    nested = table in ("terms", "collateral", "token_settlement")
     coin, dot, term = rest.rpartition(".") if nested else ("", "", rest)
     return [table, *([coin] if dot else []), term], parsed
 

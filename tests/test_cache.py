@@ -135,7 +135,8 @@ def test_every_source_of_the_loops_counts(tmp_path: Path, monkeypatch: pytest.Mo
     shutil.copytree(ROOT / "perpkit", package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(rules, "_HERE", package)
     names = {p.relative_to(package).as_posix() for p in rule_sources()}
-    assert {"arrays.py", "records.py", "rule.py", "market/loop.py", "book/loop.py"} <= names
+    shared = {"arrays.py", "records.py", "rule.py", "shapes.py"}
+    assert {*shared, "market/loop.py", "book/loop.py"} <= names
     assert {p.relative_to(package).as_posix() for p in package.glob("book/*.py")} <= names
     assert {p.relative_to(package).as_posix() for p in package.glob("market/*.py")} <= names
     seen = {digest(rule_sources())}

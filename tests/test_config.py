@@ -67,10 +67,66 @@ def test_a_config_cannot_be_changed() -> None:
         ({"coins": "xyz:NVDA"}, "coins was 'xyz:NVDA'"),
         ({"start": "soon"}, "start was 'soon'"),
         ({"margin_paths": "both"}, "margin_paths was 'both'"),
+        ({"seed": -1}, "seed was -1"),
+        ({"settlement": "sequential"}, "settlement was 'sequential': write a table"),
+        ({"settlement": {"mod": 1}}, "no setting settlement.mod: did you mean mode?"),
+        ({"settlement": {"mode": "swift"}}, "settlement.mode was 'swift'"),
+        ({"token_settlement": {"A.B": {"fail_prob": 2}}}, "token_settlement.A.B.fail_prob was 2"),
+        (
+            {"token_settlement": {"A": {"mode": "coordinated", "lock_hours": 3}}},
+            "token_settlement.A: lock_timeout_hours is shorter than lock_hours, which take 3 h",
+        ),
     ],
 )
 def test_refused(settings: dict[str, Any], says: str) -> None:
     assert says in refusal(settings)
+
+
+MIRRORED = {"collateral": {"BENJI": {"share": 0.5, "mirrored": True}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says", "wakes"),
+    [
+        (
+            {"mirror_hours": 24},
+            "mirror_hours was 24 and does nothing without collateral",
+            MIRRORED,
+        ),
+        (
+            {"portfolio_cap_usd": 1e6},
+            "portfolio_cap_usd was 1e+06 and does nothing without portfolio_margin = true",
+            {"portfolio_margin": True},
+        ),
+        (
+            {"sweep_min_usd": 50.0},
+            "sweep_min_usd was 50 and does nothing without sweep_at_ratio",
+            {"sweep_at_ratio": 0.1},
+        ),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    settings: dict[str, Any], says: str, wakes: dict[str, Any]
+) -> None:
+    # Also where it is told what it would be anyway.
+    assert says in refusal(settings)
+    check_config({**settings, **wakes})
+    assert not set(settings) & check_config(wakes).model_fields_set
+
+
+@pytest.mark.parametrize("name", ["share", "wallet_share"])
+def test_an_account_without_cash_is_refused(name: str) -> None:
+    def halves(other: float) -> dict[str, Any]:
+        return {"collateral": {"USTB": {name: 0.5}, "BENJI": {name: other}}}
+
+    says = f"{name} of the collateral USTB, BENJI is 1 in all, which leaves no cash"
+    assert says in refusal(halves(0.5))
+    check_config(halves(0.49))
+
+
+@pytest.mark.parametrize("idle", [{"mirrored": True}, {"share": 0.5}])
+def test_time_for_debts_needs_a_share_that_is_mirrored(idle: dict[str, Any]) -> None:
+    assert "mirror_hours" in refusal({"mirror_hours": 8, "collateral": {"BENJI": idle}})
 
 
 def test_dates_without_a_zone_are_utc(tmp_path: Path) -> None:
