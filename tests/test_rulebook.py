@@ -60,7 +60,11 @@ def at(key, when, coin="xyz:NVDA"):
 def test_every_file_loads():
     for name in venue_names():
         assert load_venue(name).blocks.keys() == VENUE_KEYS.keys()
-    assert issuer_names() == ["backed", "binance", "formed", "ondo", "robinhood", "simulated"]
+    stocks = (
+        "backed binance coinbase dinari formed ondo robinhood robinhood_eu securitize simulated"
+    )
+    funds = "blackrock circle franklin ondo_ousg ondo_usdy superstate"
+    assert issuer_names() == sorted([*stocks.split(), *funds.split()])
     for name in issuer_names():
         assert load_issuer(name).blocks.keys() == ISSUER_KEYS.keys()
 
@@ -183,12 +187,29 @@ def test_before_the_first_block_there_is_nothing():
         ("backed", "2026-08-12", "quote_session", "24/7"),
         ("backed", "2026-08-12", "withholding_frac", "unknown"),
         ("simulated", "2026-08-12", "quote_session", "24/5"),
+        ("ondo", "2026-08-12", "premium_pause_frac", 0.01),
+        ("ondo", "2026-08-12", "mint_session", "24/5"),
+        ("ondo", "2026-08-12", "inventory_usd", "unknown"),
+        ("backed", "2026-08-12", "split_at", "00:00"),
+        ("backed", "2026-08-12", "mint_fee_frac", "unknown"),
+        ("robinhood", "2025-12-31", "transferable", False),  # a contract of the app
+        ("robinhood", "2026-07-01", "transferable", True),  # its chain is live
+        ("robinhood_eu", "2026-08-12", "form", "contract"),
+        ("dinari", "2026-08-20", "multiplier_kind", "rebase"),
+        ("dinari", "2026-08-20", "dividends", "cash"),
+        ("coinbase", "2026-08-20", "receiver_check", "policy"),
+        ("securitize", "2026-08-20", "form", "registered_share"),
     ],
 )
 def test_terms_of_issuers(issuer, when, key, value):
     found = load_issuer(issuer).at(key, ns(when))
     assert found.value == value
     assert found.place == f"issuers/{issuer}.toml"
+
+
+def test_what_an_issuer_may_do_is_known_of_each_word_it_uses():
+    with pytest.raises(DataError, match=r"no key mint_fees_frac, did you mean mint_fee_frac"):
+        load_issuer("ondo").at("mint_fees_frac", ns("2026-08-12"))
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

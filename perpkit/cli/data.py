@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
     from perpkit.cli.lines import Lines
@@ -23,15 +24,11 @@ def _group() -> None:
 
 @data.command("check")
 def check(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Dataset folder, or a Parquet file of funding.")
-    ],
-    venue: Annotated[
-        str | None, typer.Option(help="Whose terms hold for a file; default by the coins' prefix.")
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(help="Rulebook file or folder of your own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    folder: Source,
+    venue: Venue = None,
+    rules: Rules = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Hold recorded funding, premiums and prices against the rulebook, to the last decimal.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
     from perpkit.cli.lines import Lines
@@ -22,15 +23,11 @@ def _group() -> None:
 
 @markets.command("funding")
 def funding(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Dataset folder, or a Parquet file of funding.")
-    ],
-    venue: Annotated[
-        str | None, typer.Option(help="Whose terms hold for a file; default by the coins' prefix.")
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(help="Rulebook file or folder of your own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    folder: Source,
+    venue: Venue = None,
+    rules: Rules = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Funding as rates a year: over all, over rolling weeks and months, by phase of the week."""
     from perpkit.export import as_json as to_json

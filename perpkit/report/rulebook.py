@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from perpkit.rulebook import COLLATERAL_KEYS, VENUE_KEYS, Asset, Value, Venue
+from perpkit.rulebook import COLLATERAL_KEYS, ISSUER_KEYS, VENUE_KEYS, Asset, Issuer, Value, Venue
 from perpkit.rulebook.survey import Change, Completeness, Shown
 from perpkit.rulebook.venue import Term, day
 
 _WIDTH = 100
-_LEAST = 60
+_LEAST = 72
+_VALUE = 36  # columns of a value, where there is room
+_BESIDE = 56  # columns of its key, date and confidence
 _NAMED = 4  # coins named before the rest is counted
 _CONFIDENCE = {"verified": "green", "documented": "", "reported": "yellow", "assumed": "yellow"}
 
@@ -50,15 +52,21 @@ def text_of(value: Term, unit: str = "") -> str:
 
 
 def venue_lines(
-    found: Sequence[Completeness], collateral: Sequence[Completeness] = ()
+    found: Sequence[Completeness],
+    collateral: Sequence[Completeness] = (),
+    issuers: Sequence[Completeness] = (),
 ) -> Iterator[Text]:
-    """A line a venue, and a line a token that is collateral."""
+    """A line a venue, a line an issuer, and a line a token that is collateral."""
     yield from _table("venue", found)
     yield Text()
-    if collateral:
-        yield from _table("collateral", collateral)
-        yield Text()
-    yield Text("perpkit rules VENUE shows its terms, with the sources; perpkit rules TOKEN too.")
+    for what, told in (("issuer", issuers), ("collateral", collateral)):
+        if told:
+            yield from _table(what, told)
+            yield Text()
+    yield Text(
+        "perpkit rules NAME shows the terms of a venue, an issuer or a token, with the sources."
+    )
+    yield Text("perpkit rules eligibility shows who may hold and trade them.")
 
 
 def _table(what: str, found: Sequence[Completeness]) -> Iterator[Text]:
@@ -108,10 +116,25 @@ def asset_lines(asset: Asset, when_ns: int, found: Sequence[Shown]) -> Iterator[
         yield from _term(shown, COLLATERAL_KEYS[shown.key].unit)
 
 
+def issuer_lines(issuer: Issuer, when_ns: int, found: Sequence[Shown]) -> Iterator[Text]:
+    """Every key of an issuer with value, date, confidence and source."""
+    yield Text.assemble(
+        (issuer.title, "bold"), f" ({issuer.name}, issuer), terms on {day(when_ns)} UTC"
+    )
+    group = ""
+    for shown in found:
+        key = ISSUER_KEYS[shown.key]
+        if key.group != group:
+            group = key.group
+            yield Text()
+            yield Text(group.capitalize(), style="bold")
+        yield from _term(shown, key.unit)
+
+
 def _closed(venue: Venue) -> Iterator[Text]:
     if venue.closed is not None:
         told = f"closed on {day(venue.closed.ns)}, {venue.closed.confidence}: {venue.closed.source}"
-        yield from _wrapped(told, "", "yellow")
+        yield from wrapped(told, "", "yellow")
 
 
 def _term(shown: Shown, unit: str) -> Iterator[Text]:
@@ -122,15 +145,20 @@ def _term(shown: Shown, unit: str) -> Iterator[Text]:
         yield Text.assemble(head, (told, "red"))
     else:
         since = f"since {day(value.since_ns)}, " if value.since_ns else ""
+        # What is longer than its column has lines of its own.
+        room = min(_VALUE, width() - _BESIDE)
+        first, *rest = textwrap.wrap(told, room) or [told]
         yield Text.assemble(
             head,
-            (f"{told:<36}", "bold"),
+            (f"{first:<{room}}", "bold"),
             f" {since}",
             (value.confidence, _CONFIDENCE[value.confidence]),
         )
-    yield from _wrapped(value.source, " " * 6, "dim")
+        for line in rest:
+            yield Text.assemble(" " * len(head), (line, "bold"))
+    yield from wrapped(value.source, " " * 6, "dim")
     if shown.others:
-        yield from _wrapped(f"but {_others(shown.others)}", " " * 6, "")
+        yield from wrapped(f"but {_others(shown.others)}", " " * 6, "")
 
 
 def _others(others: Mapping[str, Value]) -> str:
@@ -147,7 +175,8 @@ def _named(coins: Sequence[str]) -> str:
     return f"{', '.join(coins[: _NAMED - 1])} and {len(coins) - _NAMED + 1} more"
 
 
-def _wrapped(told: str, indent: str, style: str) -> Iterator[Text]:
+def wrapped(told: str, indent: str, style: str) -> Iterator[Text]:
+    """A text in lines of the terminal's width, under an indent."""
     for line in textwrap.wrap(told, width() - len(indent)):
         yield Text.assemble(indent, (line, style))
 
@@ -168,16 +197,34 @@ def change_lines(
     if not found:
         yield Text("  none")
     for change in found:
-        unit = VENUE_KEYS[change.key].unit
-        yield Text()
-        yield Text.assemble(
-            f"  {day(change.ns):<18} ",
-            f"{change.key:<23} ",
-            (f"{text_of(change.old.value)} -> {text_of(change.new.value, unit)}", "bold"),
-        )
-        yield from _wrapped(_whose(change), " " * 6, "")
-        told = f"{change.new.confidence}: " if change.new.known else ""
-        yield from _wrapped(f"{told}{change.new.source}", " " * 6, "dim")
+        yield from _change(change, VENUE_KEYS[change.key].unit, _whose(change))
+
+
+def issuer_change_lines(
+    issuer: Issuer, start_ns: int, end_ns: int, found: Sequence[Change]
+) -> Iterator[Text]:
+    """Every change of an issuer with its date, old and new value and source."""
+    yield Text.assemble(
+        (issuer.title, "bold"),
+        f" ({issuer.name}, issuer), changes after {day(start_ns)} and up to {day(end_ns)} UTC",
+    )
+    if not found:
+        yield Text("  none")
+    for change in found:
+        yield from _change(change, ISSUER_KEYS[change.key].unit)
+
+
+def _change(change: Change, unit: str, whose: str = "") -> Iterator[Text]:
+    yield Text()
+    yield Text.assemble(
+        f"  {day(change.ns):<18} ",
+        f"{change.key:<23} ",
+        (f"{text_of(change.old.value)} -> {text_of(change.new.value, unit)}", "bold"),
+    )
+    if whose:
+        yield from wrapped(whose, " " * 6, "")
+    told = f"{change.new.confidence}: " if change.new.known else ""
+    yield from wrapped(f"{told}{change.new.source}", " " * 6, "dim")
 
 
 def _whose(change: Change) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from perpkit.rulebook.asset import Asset
-from perpkit.rulebook.keys import COLLATERAL_KEYS, ISSUER_KEYS, UNKNOWN, VENUE_KEYS, Key
+from perpkit.rulebook.keys import (
+    COLLATERAL_KEYS,
+    ELIGIBILITY_KEYS,
+    ISSUER_KEYS,
+    JURISDICTIONS,
+    UNKNOWN,
+    VENUE_KEYS,
+    Key,
+)
 from perpkit.rulebook.library import (
     OwnFile,
     Rulebook,
@@ -11,6 +19,7 @@ from perpkit.rulebook.library import (
     digest,
     issuer_names,
     load_collateral,
+    load_eligibility,
     load_issuer,
     load_venue,
     open_rulebook,
@@ -24,8 +33,10 @@ from perpkit.rulebook.venue import Issuer, Value, Venue
 __all__ = [
     "ALWAYS",
     "COLLATERAL_KEYS",
+    "ELIGIBILITY_KEYS",
     "FORMULA",
     "ISSUER_KEYS",
+    "JURISDICTIONS",
     "OPEN_INTEREST",
     "PRICES",
     "UNKNOWN",
@@ -45,6 +56,7 @@ __all__ = [
     "digest",
     "issuer_names",
     "load_collateral",
+    "load_eligibility",
     "load_issuer",
     "load_venue",
     "open_rulebook",

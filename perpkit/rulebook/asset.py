@@ -1,26 +1,28 @@
-"""A token that is held or pledged as collateral: dated values, of venues too."""
+"""Dated values that some see otherwise: collateral, of venues; who may hold, of jurisdictions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perpkit.errors import DataError, nearest
 from perpkit.rulebook.keys import COLLATERAL_KEYS
+from perpkit.rulebook.legal import Key
 from perpkit.rulebook.venue import Timeline, Value, day, in_force
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asset:
-    """The dated terms of a token as collateral, laid over those of another file or of none."""
+    """The dated terms of a token or product, laid over those of another file or of none."""
 
     name: str
     title: str
     place: str
     first_ns: int
     blocks: Timeline
-    venues: Mapping[str, Timeline]  # what single venues say otherwise
+    venues: Mapping[str, Timeline]  # what single venues, or jurisdictions, say otherwise
     base: Asset | None = None
+    keys: Mapping[str, Key] = field(default_factory=lambda: COLLATERAL_KEYS)
 
     def find(self, key: str, when_ns: int, venue: str = "") -> Value | None:
         """Find the value in force at an instant; the venue's own wins, and this file over its base.
@@ -41,8 +43,8 @@ class Asset:
         DataError
             If there is no such key, or the instant lies before the first block.
         """
-        if key not in COLLATERAL_KEYS:
-            raise DataError(f"{self.place}: there is no key {key}, {nearest(key, COLLATERAL_KEYS)}")
+        if key not in self.keys:
+            raise DataError(f"{self.place}: there is no key {key}, {nearest(key, self.keys)}")
         found = self.find(key, when_ns, venue)
         if found is None:
             raise DataError(
@@ -61,7 +63,7 @@ class Asset:
         return list(dict.fromkeys(self.at(key, ns, venue) for ns in within))
 
     def named(self) -> list[str]:
-        """Venues with a word of their own, sorted."""
+        """Venues, or jurisdictions, with a word of their own, sorted."""
         return sorted({venue for asset in self.layers() for venue in asset.venues})
 
     def layers(self) -> Iterator[Asset]:

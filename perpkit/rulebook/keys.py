@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from perpkit.rulebook.issuing import ELIGIBILITY_KEYS, ISSUER_GROUPS, ISSUER_KEYS, JURISDICTIONS
 from perpkit.rulebook.legal import (
     CONFIDENCES,
     NONE,
@@ -35,8 +36,11 @@ from perpkit.rulebook.legal import (
 __all__ = [
     "COLLATERAL_KEYS",
     "CONFIDENCES",
+    "ELIGIBILITY_KEYS",
     "GROUPS",
+    "ISSUER_GROUPS",
     "ISSUER_KEYS",
+    "JURISDICTIONS",
     "NONE",
     "UNKNOWN",
     "UNPLAYED",
@@ -249,19 +253,6 @@ VENUE_KEYS: Final[Mapping[str, Key]] = {
 
 # Known, and beyond what the loops can play: a run that needs the key is refused.
 UNPLAYED: Final[Mapping[str, frozenset[str]]] = {"mark_rule": frozenset({"median_perps"})}
-
-ISSUER_KEYS: Final[Mapping[str, Key]] = {
-    "quote_session": word(
-        "when the token's quote is a price: always, outside the weekend, in the cash session",
-        "24/7",
-        "24/5",
-        "cash",
-    ),
-    "trade_fee_frac": fraction("fraction of notional", "fee of a trade besides the spread"),
-    "min_order_usd": _MIN_ORDER,
-    "dividends": word("paid in cash, or reinvested in units per token", "cash", "multiplier"),
-    "withholding_frac": fraction("fraction of the dividend", "tax kept before the holder"),
-}
 
 COLLATERAL_KEYS: Final[Mapping[str, Key]] = {
     "kind": word("what the token is", "treasury", "stable", "crypto", "equity"),

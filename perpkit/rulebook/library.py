@@ -14,6 +14,7 @@ from perpkit.rulebook.reader import (
     HOME,
     KEYS,
     read_collateral,
+    read_eligibility,
     read_issuer,
     read_table,
     read_venue,
@@ -22,7 +23,12 @@ from perpkit.rulebook.venue import Issuer, Venue
 from perpkit.shipped import user_folder
 
 FOLDER = "rules"  # in the user's own folder
-_FOLDERS = {"venue": "venues", "issuer": "issuers", "collateral": "collateral"}
+_FOLDERS = {
+    "venue": "venues",
+    "issuer": "issuers",
+    "collateral": "collateral",
+    "eligibility": "eligibility",
+}
 _Own = Mapping[tuple[str, str], tuple[Path, ...]]  # kind and name -> files, the weakest first
 
 
@@ -30,7 +36,7 @@ class OwnFile(NamedTuple):
     """A file of the user's own that a run used."""
 
     file: str
-    kind: str  # "venue", "issuer" or "collateral"
+    kind: str  # "venue", "issuer", "collateral" or "eligibility"
     name: str
     digest: str
 
@@ -42,7 +48,7 @@ class Rulebook:
         self._own = own
 
     def names(self, kind: str) -> list[str]:
-        """Names of all venues, of all issuers, or of all collateral."""
+        """Names of all venues, issuers, collateral, or products whose holders are told of."""
         return sorted({*_shipped(kind), *(name for of, name in self._own if of == kind)})
 
     def venue(self, name: str) -> Venue:
@@ -66,11 +72,28 @@ class Rulebook:
             base = _asset(path, name, _digest(path), base)
         return base if base is not None else load_collateral(name)
 
+    def eligibility(self, name: str) -> Asset | None:
+        """Who may hold or trade a product, ``"venue.xyz"``; None where nothing is told of it."""
+        if name not in self.names("eligibility"):
+            return None
+        base = load_eligibility(name) if name in _shipped("eligibility") else None
+        for path in self._files("eligibility", name):
+            base = _product(path, name, _digest(path), base)
+        return base
+
     def own_files(
-        self, venues: Iterable[str], issuers: Iterable[str], collateral: Iterable[str] = ()
+        self,
+        venues: Iterable[str],
+        issuers: Iterable[str],
+        collateral: Iterable[str] = (),
+        products: Iterable[str] = (),
     ) -> list[OwnFile]:
         """The user's files that speak of these, the weakest first."""
-        kinds = (("venue", venues), ("issuer", issuers), ("collateral", collateral))
+        told = [name for name in products if name in self.names("eligibility")]
+        kinds = (
+            *(("venue", venues), ("issuer", issuers), ("collateral", collateral)),
+            ("eligibility", told),
+        )
         return [
             OwnFile(path.name, kind, name, _digest(path))
             for kind, names in kinds
@@ -82,6 +105,11 @@ class Rulebook:
         if name not in self.names(kind):
             raise _absent(kind, name, self.names(kind))
         return self._own.get((kind, name), ())
+
+
+def shipped_rulebook() -> Rulebook:
+    """The rulebook as shipped, without any file of a user."""
+    return Rulebook({})
 
 
 def open_rulebook(own: Path | None = None) -> Rulebook:
@@ -128,7 +156,7 @@ def _subjects(files: Iterable[Path]) -> dict[tuple[str, str], Path]:
         if len(kinds) != 1:
             raise DataError(
                 f'{path}: the file must say venue = "NAME" or issuer = "NAME", one of them, or '
-                'collateral = "TOKEN"'
+                'collateral = "TOKEN", or eligibility = "venue.NAME"'
             )
         subject = (kinds[0], table[kinds[0]])
         if subject in found:
@@ -181,6 +209,14 @@ def load_collateral(name: str) -> Asset:
     return read_collateral(HOME / "collateral" / f"{name}.toml")
 
 
+@cache
+def load_eligibility(name: str) -> Asset:
+    """Load who may hold or trade a product, as shipped; a DataError says which there are."""
+    if name not in _shipped("eligibility"):
+        raise _absent("eligibility", name, _shipped("eligibility"))
+    return read_eligibility(HOME / "eligibility" / f"{name}.toml")
+
+
 def digest(own: Iterable[OwnFile] = ()) -> str:
     """Digest of the shipped rulebook and of the user's files a run used."""
     seen = hashlib.sha256()
@@ -217,3 +253,8 @@ def _issuer(path: Path, name: str, _: str, base: Issuer | None) -> Issuer:
 @lru_cache(maxsize=64)
 def _asset(path: Path, name: str, _: str, base: Asset | None) -> Asset:
     return read_collateral(path, base, name)
+
+
+@lru_cache(maxsize=64)
+def _product(path: Path, name: str, _: str, base: Asset | None) -> Asset:
+    return read_eligibility(path, base, name)

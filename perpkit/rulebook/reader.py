@@ -1,11 +1,12 @@
 """Reads the rulebook: dated blocks of sourced values, checked while they load.
 
-A file is named for its venue, issuer or token and holds
+A file is named for its venue, issuer, token or product and holds
 
 - ``[sources]``: short tag = public name or address;
 - ``[[blocks]]``: a ``from`` date and the keys that change on it, the first block stating every key;
 - ``[[coins]]`` (venues): the same for the coins in ``names``; in force, it wins over the blocks;
 - ``[[venues]]`` (collateral): the same for the venues in ``names``;
+- ``[[jurisdictions]]`` (eligibility): the same for the jurisdictions in ``names``;
 - ``closed`` (venues): the date the venue ended on, with its source and confidence.
 
 A value is ``{ value = ..., source = "TAG, TAG", confidence = "...", note = "..." }``, the note
@@ -25,7 +26,8 @@ from typing import Any, Final, NoReturn
 from perpkit.errors import DataError, nearest
 from perpkit.rulebook.asset import Asset
 from perpkit.rulebook.consistency import LINKED, inconsistencies
-from perpkit.rulebook.keys import COLLATERAL_KEYS, ISSUER_KEYS, VENUE_KEYS
+from perpkit.rulebook.issuing import ELIGIBILITY_KEYS, ISSUER_KEYS, ISSUER_NEEDED, JURISDICTIONS
+from perpkit.rulebook.keys import COLLATERAL_KEYS, VENUE_KEYS
 from perpkit.rulebook.legal import CONFIDENCES, UNKNOWN, Key, fault
 from perpkit.rulebook.venue import End, Issuer, Timeline, Value, Venue, day
 from perpkit.units import to_ns
@@ -36,9 +38,16 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
     "venue": VENUE_KEYS,
     "issuer": ISSUER_KEYS,
     "collateral": COLLATERAL_KEYS,
+    "eligibility": ELIGIBILITY_KEYS,
 }
+# What the first block may leave out, which is then unknown.
+_SILENT: Final = {"issuer": frozenset(ISSUER_KEYS) - ISSUER_NEEDED}
 # The table, and the word for its rows, of what some names of a file say otherwise.
-_NAMED: Final = {"venue": ("coins", "xyz:NVDA"), "collateral": ("venues", "kraken")}
+_NAMED: Final = {
+    "venue": ("coins", "xyz:NVDA"),
+    "collateral": ("venues", "kraken"),
+    "eligibility": ("jurisdictions", "US"),
+}
 Subject = Venue | Issuer | Asset
 
 
@@ -82,6 +91,17 @@ def read_collateral(path: Path, base: Asset | None = None, name: str = "") -> As
     apart = {one: file.timeline("venues", one) for one in sorted(venues)}
     blocks = file.timeline("blocks")
     return Asset(file.name, file.title, file.where, file.first_ns, blocks, apart, base)
+
+
+def read_eligibility(path: Path, base: Asset | None = None, name: str = "") -> Asset:
+    """Read and check who may hold or trade one product; as :func:`read_venue`."""
+    file = _File(path, "eligibility", base, name)
+    told = {one for block in file.table.get("jurisdictions", ()) for one in file.names(block)}
+    for one in sorted(told - JURISDICTIONS.keys()):
+        file.refuse("a block of jurisdictions", f"names {one}, {nearest(one, JURISDICTIONS)}")
+    apart = {one: file.timeline("jurisdictions", one) for one in sorted(told)}
+    told_by = (file.name, file.title, file.where, file.first_ns, file.timeline("blocks"))
+    return Asset(*told_by, apart, base, ELIGIBILITY_KEYS)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -137,6 +157,7 @@ class _File:
         # Of the user's own files the name alone: results say it, and they may travel.
         self.place = self.where if path.is_relative_to(HOME) else path.name
         self.keys = KEYS[kind]
+        self.silent: frozenset[str] = _SILENT.get(kind, frozenset())
         self.table = read_table(path)
         self.named, self.example = _NAMED.get(kind, ("", ""))
         tables = ["blocks", self.named] if self.named else ["blocks"]
@@ -166,7 +187,8 @@ class _File:
     def check_blocks(self, base: Subject | None) -> int:
         """Dates ascend and, without a base, the first block is whole; the instant it starts at."""
         blocks = self.table.get("blocks", [])
-        missing = [key for key in self.keys if not blocks or key not in blocks[0]]
+        needed = [key for key in self.keys if key not in self.silent]
+        missing = [key for key in needed if not blocks or key not in blocks[0]]
         if missing and base is None:
             self.refuse("the first block", f'lacks {missing[0]}; state it, if only as "{UNKNOWN}"')
         dates = [self.since(block, f"block {n}") for n, block in enumerate(blocks, 1)]

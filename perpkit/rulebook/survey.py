@@ -1,4 +1,4 @@
-"""What the rulebook says of a venue or of collateral: how much is known, on a day, what changed."""
+"""What the rulebook says of a venue, an issuer or collateral: what is known, what changed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from perpkit.rulebook.asset import Asset
-from perpkit.rulebook.keys import COLLATERAL_KEYS, CONFIDENCES, VENUE_KEYS
-from perpkit.rulebook.venue import Value, Venue
+from perpkit.rulebook.keys import COLLATERAL_KEYS, CONFIDENCES, ISSUER_KEYS, VENUE_KEYS
+from perpkit.rulebook.venue import Issuer, Value, Venue
 
 _END_NS = 2**62  # later than any block
 
 
 class Completeness(NamedTuple):
-    """How much of a venue, or of a token, is known in the last word of its file."""
+    """How much of a venue, an issuer or a token is known in the last word of its file."""
 
-    venue: str  # or the token
+    venue: str  # or the issuer, or the token
     title: str
     first_ns: int
     closed_ns: int | None
@@ -121,6 +121,53 @@ def asset_terms(asset: Asset, when_ns: int) -> list[Shown]:
         told = {venue: asset.at(key, when_ns, venue) for venue in asset.named()}
         made.append(Shown(key, value, {v: x for v, x in told.items() if x.value != value.value}))
     return made
+
+
+def issuer_completeness(issuer: Issuer) -> Completeness:
+    """How much of an issuer is known."""
+    found = issuer_terms(issuer, _END_NS)
+    count = Counter(shown.value.confidence for shown in found if shown.value.known)
+    return Completeness(
+        issuer.name,
+        issuer.title,
+        issuer.first_ns,
+        None,
+        len(ISSUER_KEYS),
+        tuple(shown.key for shown in found if not shown.value.known),
+        {confidence: count[confidence] for confidence in CONFIDENCES},
+        0,
+    )
+
+
+def issuer_terms(issuer: Issuer, when_ns: int) -> list[Shown]:
+    """Every key of an issuer at an instant.
+
+    Raises
+    ------
+    DataError
+        If the instant lies before the issuer's first block.
+    """
+    return [Shown(key, issuer.at(key, when_ns), {}) for key in ISSUER_KEYS]
+
+
+def issuer_changes(issuer: Issuer, start_ns: int, end_ns: int) -> list[Change]:
+    """Every change of an issuer's value in (start, end], by date.
+
+    Raises
+    ------
+    DataError
+        If the start lies before the issuer's first block.
+    """
+    made = []
+    for key in ISSUER_KEYS:
+        for ns in issuer.dates(key):
+            if not start_ns < ns <= end_ns:
+                continue
+            old, new = issuer.at(key, ns - 1), issuer.at(key, ns)
+            if old.value != new.value:
+                made.append(Change(ns, key, (), 0, old, new))
+    order = list(ISSUER_KEYS)
+    return sorted(made, key=lambda c: (c.ns, order.index(c.key)))
 
 
 def changes(venue: Venue, start_ns: int, end_ns: int, coin: str = "") -> list[Change]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from perpkit.errors import DataError, nearest
-from perpkit.rulebook.keys import UNKNOWN, VENUE_KEYS
+from perpkit.rulebook.keys import ISSUER_KEYS, UNKNOWN, VENUE_KEYS
 from perpkit.units import instant
 
 Term = float | int | str | bool
@@ -126,25 +126,32 @@ class Issuer:
     blocks: Timeline
     base: Issuer | None = None
 
+    def find(self, key: str, when_ns: int) -> Value | None:
+        """Find the value in force at an instant; None before there is any."""
+        found = in_force(self.blocks.get(key, ()), when_ns)
+        if found is not None:
+            return found
+        return None if self.base is None else self.base.find(key, when_ns)
+
     def at(self, key: str, when_ns: int) -> Value:
-        """Find the value in force at an instant.
+        """Find the value in force at an instant; unknown where the file is silent on the key.
 
         Raises
         ------
         DataError
             If there is no such key, or the instant lies before the issuer's first block.
         """
-        found = in_force(self.blocks.get(key, ()), when_ns)
+        if key not in ISSUER_KEYS:
+            raise DataError(f"{self.place}: there is no key {key}, {nearest(key, ISSUER_KEYS)}")
+        found = self.find(key, when_ns)
         if found is not None:
             return found
-        if self.base is not None:
-            return self.base.at(key, when_ns)
-        if key not in self.blocks:
-            raise DataError(f"{self.place}: there is no key {key}, {nearest(key, self.blocks)}")
-        raise DataError(
-            f"{self.place}: {key} is not known on {day(when_ns)}, the file starts on "
-            f"{day(self.first_ns)}; start the run then or later"
-        )
+        if when_ns < self.first_ns:
+            raise DataError(
+                f"{self.place}: {key} is not known on {day(when_ns)}, the file starts on "
+                f"{day(self.first_ns)}; start the run then or later"
+            )
+        return Value(UNKNOWN, "the file does not state it", "assumed", self.first_ns, self.place)
 
     def dates(self, key: str) -> list[int]:
         """Instants at which a value of the key starts, ascending."""

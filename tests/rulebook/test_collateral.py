@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from perpkit.config import Pledge
 from perpkit.config_table import document
 from perpkit.errors import DataError
 from perpkit.rulebook import (
@@ -19,6 +18,7 @@ from perpkit.rulebook import (
 )
 from perpkit.rulebook.document import document_collateral, document_collateral_keys
 from perpkit.rulebook.survey import asset_completeness
+from perpkit.told import Pledge
 from perpkit.units import to_ns
 
 ROOT = Path(__file__).parents[2]
