@@ -1,0 +1,313 @@
+"""Faults in corporate actions: what is paid, in what units things are, and when."""
+
+from runner import Fault, family
+
+BOOK = "tests/book/test_actions.py"
+RUN = "tests/test_actions.py"
+SPLITS = family("splits")
+
+PAID = [
+    Fault(
+        "a dividend is paid again every hour",
+        "book/actions.py",
+        "range(first_from(tape.action_row, t), first_from(tape.action_row, t + 1))",
+        "range(first_from(tape.action_row, t + 1))",
+        "tests/book/test_payments.py",
+    ),
+    Fault(
+        "the multiplier of a token is applied twice to its dividend",
+        "book/actions.py",
+        "usd = units * usd_a_unit",
+        "usd = units * usd_a_unit * tokens.multiplier[k]",
+        "tests/twin/test_twin_book.py",
+    ),
+    Fault(
+        "shorts receive the dividend",
+        "book/actions.py",
+        "usd = position * usd_a_unit",
+        "usd = abs(position) * usd_a_unit",
+        BOOK,
+    ),
+    Fault(
+        "a debited dividend is not in its account's currency",
+        "ledger/causes.py",
+        'own["instrument"] < len(market.names.coins),\n            in_usd(',
+        'own["instrument"] < 0,\n            in_usd(',
+        "tests/twin/test_twin_rules.py::test_any_rules",
+    ),
+]
+
+SPLIT = [
+    Fault(
+        "a split keeps the entry",
+        "book/actions.py",
+        "entry, mark = perps.entry_px[m] / ratio, perps.mark_px[m]",
+        "entry, mark = perps.entry_px[m], perps.mark_px[m]",
+        BOOK,
+    ),
+    Fault(
+        "a standing target stays in old units",
+        "book/actions.py",
+        "whole_lots(perps.target[m] * ratio, lots)",
+        "whole_lots(perps.target[m], lots)",
+        BOOK,
+    ),
+    Fault(
+        "the part of a lot is lost",
+        "book/actions.py",
+        "        book.accounts.cash_usd[perps.account[m]] += rest * (mark - entry)\n",
+        "",
+        BOOK,
+    ),
+    Fault(
+        "the new units are bought at the mark",
+        "book/actions.py",
+        "write_fill(where, (after + rest - before, 0.0, mark, 0.0), out)",
+        "write_fill(where, (after + rest - before, mark, mark, 0.0), out)",
+        BOOK,
+    ),
+    Fault(
+        "a market is settled at its first print",
+        "book/actions.py",
+        "float(tape.mark_px[t - 1, i])",
+        "float(tape.mark_px[t, i])",
+        BOOK,
+    ),
+    Fault(
+        "settling leaves the target",
+        "book/actions.py",
+        "    perps.target[m] = math.nan\n",
+        "",
+        BOOK,
+    ),
+    Fault(
+        "settling leaves the buy of the hedge",
+        "book/actions.py",
+        "    drop_hedge(m, perps, book.tokens, settings)\n",
+        "",
+        BOOK,
+    ),
+    Fault(
+        "settling costs a fee",
+        "book/fills.py",
+        "reason in (BACKSTOP, ADL, SHOCK, ACTION)",
+        "reason in (BACKSTOP, ADL, SHOCK)",
+        BOOK,
+    ),
+    Fault(
+        "pledged tokens are not rebased",
+        "book/actions.py",
+        "            collateral.units[a, k] = pledged * ratio\n",
+        "",
+        BOOK,
+    ),
+    Fault(
+        "locked tokens are not rebased",
+        "book/actions.py",
+        "    tokens.locked[k] *= ratio\n",
+        "",
+        BOOK,
+    ),
+    Fault(
+        "actions come after funding",
+        "book/loop.py",
+        "        act(t, tape, now, book, out, settings)\n",
+        "        pay_funding(t, tape, book, ledger)\n"
+        "        act(t, tape, now, book, out, settings)\n",
+        BOOK,
+    ),
+    Fault(
+        "the margin test starts at the mark in old units",
+        "book/prices.py",
+        "tape.start_px[t] if tape.start_px.shape[1] > 0 else tape.mark_px[max(t - 1, 0)]",
+        "tape.mark_px[max(t - 1, 0)]",
+        BOOK,
+    ),
+    Fault(
+        "what is pledged starts the margin test in old units",
+        "book/prices.py",
+        "        start_px = tape.token_start_px[t]\n",
+        "        start_px = tape.fair_px[max(t - 1, 0)]\n",
+        BOOK,
+    ),
+    Fault(
+        "a split is a loss of the price and a gain of something else",
+        "ledger/causes.py",
+        'Reason.ACTION: "perp_price"',
+        'Reason.ACTION: "slippage"',
+        BOOK,
+    ),
+    Fault(
+        "funding of a split hour is on old units",
+        "ledger/tables.py",
+        "(Reason.SHOCK, Reason.ACTION)",
+        "(Reason.SHOCK,)",
+        BOOK,
+    ),
+    Fault(
+        "the entry of a reverse split is kept",
+        "ledger/holdings.py",
+        "entry[m] *= before / after",
+        "entry[m] *= 1.0",
+        SPLITS,
+    ),
+]
+
+LAID = [
+    Fault(
+        "a dividend on the hour is paid in the next",
+        "tape/actions.py",
+        'np.searchsorted(tape.time_ns, at, side="left")',
+        'np.searchsorted(tape.time_ns, at, side="right")',
+        RUN,
+    ),
+    Fault(
+        "the tax on a dividend is paid out",
+        "tape/actions.py",
+        "usd = what.amount * (1.0 - self.withheld(k, what))",
+        "usd = what.amount * (1.0 + self.withheld(k, what))",
+        RUN,
+    ),
+    Fault(
+        "the tax on a dividend is reinvested",
+        "tape/actions.py",
+        "grown = 1.0 + (1.0 - self.withheld(k, what)) * what.amount",
+        "grown = 1.0 + what.amount",
+        RUN,
+    ),
+    Fault(
+        "a dividend is in the recorded multiplier and formed too",
+        "tape/actions.py",
+        "if not self.recorded[what.row :, k].any():",
+        "if self.recorded.size:",
+        RUN,
+    ),
+    Fault(
+        "a special dividend is not in the fair price before the pause ends",
+        "tape/actions.py",
+        "self.shares[what.row :, k] *= grown",
+        "self.shares[end:, k] *= grown",
+        RUN,
+    ),
+    Fault(
+        "a special dividend is in the multiplier at once",
+        "tape/actions.py",
+        "self.tape.multiplier[end:, k] *= grown",
+        "self.tape.multiplier[what.row :, k] *= grown",
+        RUN,
+    ),
+    Fault(
+        "a paused token is quoted",
+        "tape/actions.py",
+        "        self.tape.quoted[first:end, k] = False\n",
+        "",
+        RUN,
+    ),
+    Fault(
+        "an issuer's shortest pause is its longest",
+        "tape/actions.py",
+        "max(self.config.pause_hours, least)",
+        "least",
+        RUN,
+    ),
+    Fault(
+        "a split token trades until the perp's first print",
+        "tape/actions.py",
+        "self.pause(k, row, what, since=what.row)",
+        "self.pause(k, row, what)",
+        RUN,
+    ),
+    Fault(
+        "the multiplier splits when it is announced",
+        "tape/actions.py",
+        "self.split_token(k, rows.get(perp, what.row), what)",
+        "self.split_token(k, what.row, what)",
+        RUN,
+    ),
+    Fault(
+        "a recorded multiplier is not aligned with the price",
+        "tape/splits.py",
+        "        multiplier[found:row] /= ratio\n",
+        "        pass\n",
+        RUN,
+    ),
+    Fault(
+        "a recorded multiplier that is late is not aligned",
+        "tape/splits.py",
+        "        multiplier[row:found] *= ratio\n",
+        "        pass\n",
+        RUN,
+    ),
+    Fault(
+        "the mark of a split hour starts in old units",
+        "tape/splits.py",
+        "            mark[row, i] /= ratio\n",
+        "            pass\n",
+        RUN,
+    ),
+    Fault(
+        "a recorded high in old units stands",
+        "tape/splits.py",
+        "            made[place] /= ratio\n",
+        "            pass\n",
+        RUN,
+    ),
+    Fault(
+        "the oracle crawls after a split",
+        "market/hour.py",
+        "    path.oracle_px /= ratio\n",
+        "",
+        RUN,
+    ),
+    Fault(
+        "the average basis keeps old units",
+        "market/hour.py",
+        "    path.basis_sum /= ratio\n",
+        "",
+        RUN,
+    ),
+    Fault(
+        "the second mark keeps old units",
+        "market/hour.py",
+        "    path.supplied_px /= ratio\n",
+        "",
+        RUN,
+    ),
+    Fault(
+        "a settled market goes on from its last price",
+        "tape/actions.py",
+        'np.nan if way == "settle" else what.amount',
+        "what.amount",
+        RUN,
+    ),
+    Fault(
+        "a dividend of a weekend is effective in it",
+        "tape/actions.py",
+        "            here = priced_from(here, tape.phase[:, u] == Phase.CLOSED)\n",
+        "",
+        RUN,
+    ),
+    Fault(
+        "a split is a return of the stock",
+        "run.py",
+        "(tape.oracle_px * units_of(tape))",
+        "(tape.oracle_px * 1.0)",
+        RUN,
+    ),
+    Fault(
+        "the premium is over the underlying alone",
+        "tape/splits.py",
+        "tape.oracle_px[:, m] * tape.multiplier[:, k]",
+        "tape.oracle_px[:, m]",
+        RUN,
+    ),
+    Fault(
+        "the tax told in the row is not the one withheld",
+        "tape/actions.py",
+        "        if told is None:\n            told = self",
+        "        if told is not None:\n            told = self",
+        RUN,
+    ),
+]
+
+FAULTS = PAID + SPLIT + LAID
