@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Book, Event, Out, Reason, Replay, Settings, Shock, TermsNow
+from perpkit.arrays import Book, Event, Out, Perps, Reason, Replay, Settings, Shock, TermsNow
 from perpkit.book.fills import fill_perp, whole_lots
 from perpkit.book.hedges import drop_hedge
 from perpkit.book.isolated import isolated_usd, release
 from perpkit.book.margin import cash_px, margin_value
+from perpkit.book.when import first_from
 from perpkit.book.write import write_event
 from perpkit.rule import rule
 
@@ -77,6 +78,19 @@ def moved_against_others(position: float, start_px: float, high_px: float, low_p
 
 
 @rule
+def some_moved(perps: Perps, settings: Settings) -> bool:
+    """Whether any mark moved far enough, either way, for the model; in most hours none did."""
+    far = False
+    if math.isinf(settings.adl_shock_frac):
+        return far
+    for m in range(perps.position.shape[0]):
+        px = perps.start_px[m]
+        moved = settings.adl_shock_frac * px
+        far |= (perps.high_px[m] - px >= moved) | (px - perps.low_px[m] >= moved)
+    return far
+
+
+@rule
 def is_reached(m: int, book: Book, settings: Settings) -> bool:
     """Whether the model deleverages a position: a large move, a profit, and a high enough rank."""
     perps = book.perps
@@ -118,11 +132,11 @@ def deleverage(
     t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
 ) -> None:
     """Close what shocks of the hour say, at any rank, and what the model reaches."""
-    for j in range(tape.shock_row.shape[0]):
-        if tape.shock_row[j] == t and tape.shock_kind[j] == SHOCK_ADL:
+    for j in range(first_from(tape.shock_row, t), first_from(tape.shock_row, t + 1)):
+        if tape.shock_kind[j] == SHOCK_ADL:
             what = (t, int(tape.shock_instrument[j]), float(tape.shock_value[j]))
             close_share(what, terms, book, out, settings)
-    if math.isinf(settings.adl_shock_frac):
+    if not some_moved(book.perps, settings):
         return
     for m in range(book.perps.position.shape[0]):
         if is_reached(m, book, settings):

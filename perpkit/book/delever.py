@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Accounts, Book, Event, Out, Reason, Records, Settings, TermsNow
-from perpkit.book.fills import fill_perp, fill_token, perp_px, token_px, whole_lots
+from perpkit.arrays import (
+    Accounts,
+    Book,
+    Event,
+    Out,
+    Reason,
+    Records,
+    Replay,
+    Settings,
+    TermsNow,
+)
+from perpkit.book.fills import fill_perp, perp_px, whole_lots
+from perpkit.book.legs import has_leg, trade_token
 from perpkit.book.limits import forced_cost
+from perpkit.book.locks import is_barred
 from perpkit.book.margin import free_units
+from perpkit.book.ways import take_way
 from perpkit.book.write import write_event
 from perpkit.rule import rule
 
@@ -26,24 +39,34 @@ def excess_frac(a: int, accounts: Accounts, settings: Settings) -> float:
 
 
 @rule
-def cut_token(t: int, k: int, share: float, book: Book, out: Out) -> None:
-    """Sell a share of a token at its quote, as far as it is free; not while it has none."""
+def cut_token(
+    what: tuple[int, int, float], tape: Replay, book: Book, out: Out, settings: Settings
+) -> None:
+    """Sell ``(row, token, share)``, as far as it is free and its way takes it.
+
+    Not while it has no way open, nor while its last trade is under way.
+    """
+    t, k, share = what
     tokens = book.tokens
     size = -min(tokens.units[k] * share, free_units(k, book))
-    px = token_px(tokens.bid_px[k], tokens.ask_px[k], size, tokens.half_spread_frac[k])
-    if size >= 0.0 or not tokens.tradable[k] or math.isnan(px):
+    if size >= 0.0 or has_leg(k, book.pending) or is_barred(k, size, tokens):
         return
-    tokens.order[k] = size
-    tokens.order_px[k] = px
+    take_way((t, k), size, tape, tokens, settings)
+    if not tokens.tradable[k] or math.isnan(tokens.order_px[k]):
+        return
     tokens.decided[k] = t
     tokens.target[k] = math.nan
-    fill_token(t, (book.perps.position.shape[0] + k, k), tokens, book.accounts, out)
-    out.fills[out.used[0] - 1].reason = DELEVERED
+    trade_token(t, (k, DELEVERED), tape, book, out)
 
 
 @rule
 def cut_pair(
-    what: tuple[int, int, float], term: Records, book: Book, out: Out, settings: Settings
+    what: tuple[int, int, float],
+    tape: Replay,
+    term: Records,
+    book: Book,
+    out: Out,
+    settings: Settings,
 ) -> float:
     """Close ``(row, perp, share)`` in whole lots, and as much of its paired token; USD cut."""
     t, m, share = what
@@ -59,17 +82,25 @@ def cut_pair(
     fill_perp((t, m, size, px, DELEVERED), term, perps, accounts, out)
     k = perps.token[m]
     if k >= 0:
-        cut_token(t, k, abs(size / position), book, out)
+        cut_token((t, k, abs(size / position)), tape, book, out, settings)
     return float(abs(size) * px)
 
 
 @rule
-def delever(t: int, a: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
-    """Cut the positions of an account and of the isolated ones below it, where they are called.
+def delever(
+    where: tuple[int, int],
+    tape: Replay,
+    terms: TermsNow,
+    book: Book,
+    out: Out,
+    settings: Settings,
+) -> None:
+    """Cut the positions of ``(row, account)`` and of the isolated ones below it, where called.
 
     To ``topup_to_ratio``, each account of its own, at the hour's order prices. What a venue would
     release of an isolated position's margin stays with it: it would be added back at once.
     """
+    t, a = where
     perps, accounts = book.perps, book.accounts
     for own in range(accounts.cash_usd.shape[0]):
         if own != a and accounts.parent[own] != a:
@@ -78,6 +109,6 @@ def delever(t: int, a: int, terms: TermsNow, book: Book, out: Out, settings: Set
         usd = 0.0
         for m in range(perps.position.shape[0]):
             if share > 0.0 and perps.account[m] == own and perps.position[m] != 0.0:
-                usd += cut_pair((t, m, share), terms[m], book, out, settings)
+                usd += cut_pair((t, m, share), tape, terms[m], book, out, settings)
         if usd > 0.0:
             write_event(t, EVENT_DELEVERED, -1, own, usd, out)

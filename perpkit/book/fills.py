@@ -6,9 +6,11 @@ import math
 
 from perpkit.arrays import Accounts, Out, Perps, Reason, Records, Tokens
 from perpkit.book.margin import cash_px
+from perpkit.book.write import write_fill
 from perpkit.rule import rule
 
-BACKSTOP, ADL, SHOCK = int(Reason.BACKSTOP), int(Reason.ADL), int(Reason.SHOCK)
+BACKSTOP, ADL = int(Reason.BACKSTOP), int(Reason.ADL)
+SHOCK, ACTION = int(Reason.SHOCK), int(Reason.ACTION)
 LOT_SLACK = 1e-6  # of a lot: 4.9999999 lots are five, whatever the float says
 
 
@@ -62,7 +64,7 @@ def fill_perp(
     after = math.floor((before + asked) * term.lots_per_unit + 0.5) / term.lots_per_unit
     size = after - before
     # These are no orders: the venue moves the position itself.
-    free = reason in (BACKSTOP, ADL, SHOCK)
+    free = reason in (BACKSTOP, ADL, SHOCK, ACTION)
     fee = 0.0 if free else abs(size) * px * term.fee_frac
     cash = -fee
     if abs(after) < abs(before):
@@ -70,40 +72,25 @@ def fill_perp(
     perps.entry_px[m] = entry_after(before, perps.entry_px[m], after, px)
     perps.position[m] = after
     accounts.cash_usd[perps.account[m]] += cash
-    fill = out.fills[out.used[0]]
-    fill.row = row
-    fill.decided = perps.decided[m]
-    fill.instrument = m
-    fill.account = perps.account[m]
-    fill.reason = reason
-    fill.size = size
-    fill.px = px
-    fill.value_px = perps.mark_px[m]
-    fill.fee_usd = fee
-    out.used[0] += 1
+    what = (size, px, perps.mark_px[m], fee)
+    write_fill((row, perps.decided[m], m, perps.account[m], reason), what, out)
 
 
 @rule
 def fill_token(
-    row: int, where: tuple[int, int], tokens: Tokens, accounts: Accounts, out: Out
+    row: int, where: tuple[int, int, int], tokens: Tokens, accounts: Accounts, out: Out
 ) -> None:
-    """Book the order of a token, ``where = (instrument, token)``, against its account's cash.
+    """Book the order of a token against its account's cash.
+
+    ``where`` is instrument, token and reason.
 
     Tokens are priced in USD, and paid in what the account settles in.
     """
-    instrument, k = where
+    instrument, k, reason = where
     size, px = tokens.order[k], tokens.order_px[k]
-    fee = abs(size) * px * tokens.fee_frac[k]
+    fee = abs(size) * px * tokens.order_fee_frac[k]
     tokens.units[k] += size
     accounts.cash_usd[tokens.account[k]] -= (size * px + fee) / cash_px(tokens.account[k], accounts)
-    fill = out.fills[out.used[0]]
-    fill.row = row
-    fill.decided = tokens.decided[k]
-    fill.instrument = instrument
-    fill.account = tokens.account[k]
-    fill.reason = 0
-    fill.size = size
-    fill.px = px
-    fill.value_px = tokens.fair_px[k]
-    fill.fee_usd = fee
-    out.used[0] += 1
+    what = (size, px, tokens.fair_px[k], fee)
+    write_fill((row, tokens.decided[k], instrument, tokens.account[k], reason), what, out)
+    out.fills[out.used[0] - 1].way = tokens.order_way[k]

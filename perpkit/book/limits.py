@@ -89,7 +89,7 @@ def keep_increase(
     left = kept if size * px >= term.min_order_usd else 0.0
     if paired:
         units = tokens.order[k] * left / increase
-        if units * tokens.order_px[k] < tokens.min_order_usd[k]:
+        if units * tokens.order_px[k] < tokens.order_min_usd[k]:
             units, left = 0.0, 0.0
         tokens.order[k] = units
     size = abs(order) - increase + left

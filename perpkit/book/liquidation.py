@@ -20,10 +20,11 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, whole_lots
 from perpkit.book.hedges import drop_hedge
 from perpkit.book.limits import forced_cost
+from perpkit.book.locks import holds_stuck, is_stuck
 from perpkit.book.margin import cash_px
 from perpkit.book.mirror import count_owed, overdue
 from perpkit.book.path import crossing, falls_short, is_short, lay_way, on_way, slack, worst_end
-from perpkit.book.write import write_event, write_payment
+from perpkit.book.write import write_event, write_fill, write_payment
 from perpkit.rule import rule
 
 LIQUIDATION = int(Reason.LIQUIDATION)
@@ -171,17 +172,8 @@ def seize(
     tokens.units[k] -= units
     book.accounts.cash_usd[account] += units * px / cash_px(account, book.accounts)
     instrument = book.perps.position.shape[0] + k
-    fill = out.fills[out.used[0]]
-    fill.row = t
-    fill.decided = t
-    fill.instrument = instrument
-    fill.account = account
-    fill.reason = SEIZED
-    fill.size = -units
-    fill.px = px
-    fill.value_px = tokens.fair_px[k]
-    fill.fee_usd = 0.0
-    out.used[0] += 1
+    what = (-units, px, tokens.fair_px[k], 0.0)
+    write_fill((t, t, instrument, account, SEIZED), what, out)
     write_event(t, EVENT_SEIZED, instrument, account, units * px, out)
 
 
@@ -193,7 +185,7 @@ def cover(t: int, account: int, reason: int, book: Book, out: Out, settings: Set
         return
     for k in range(tokens.units.shape[0]):
         units = collateral.units[account, k]
-        if units == 0.0:
+        if units == 0.0 or is_stuck(k, tokens):
             continue
         px = tokens.end_px[k] * (1.0 - settings.seize_cost_frac)
         short = max(-accounts.cash_usd[account], 0.0)
@@ -212,13 +204,16 @@ def settle_account(
     """What a closed account is left with.
 
     The backstop keeps what margin is left (Hyperliquid documentation, trading/liquidations); an
-    account below zero is set to zero and the venue bears the shortfall.
+    account below zero is set to zero and the venue bears the shortfall. Against pledged tokens that
+    nobody may move it stays owed: the venue keeps what it will be paid with.
     """
     cover(t, account, reason, book, out, settings)
     cash_usd = book.accounts.cash_usd
     left = cash_usd[account]
     if -DUST_USD <= left < 0.0:
         cash_usd[account] = 0.0
+    elif left < 0.0 and holds_stuck(account, book.collateral, book.tokens):
+        return
     elif left < 0.0:
         write_payment(t, BAD_DEBT, (-1, account), (0.0, 0.0, -left), out)
         write_event(t, EVENT_BAD_DEBT, -1, account, -left, out)
@@ -242,6 +237,25 @@ def drop_hedges(account: int, perps: Perps, tokens: Tokens, settings: Settings) 
     for m in range(perps.position.shape[0]):
         if belongs(m, account, perps):
             drop_hedge(m, perps, tokens, settings)
+
+
+@rule
+def begin_close(account: int, terms: TermsNow, book: Book, settings: Settings) -> None:
+    """Lay the way of an account that closes, and cancel what was to be done with its positions."""
+    lay_way(account, worst_end(account, terms, book, settings), terms, book, settings)
+    if settings.stop_after_liquidation == 1:
+        bar_reentry(account, book.perps)
+    drop_hedges(account, book.perps, book.tokens, settings)
+
+
+@rule
+def end_close(
+    plan: tuple[int, int, int, float], terms: TermsNow, book: Book, out: Out, settings: Settings
+) -> None:
+    """Close every position of an account, by the plan of :func:`close_all`, and settle it."""
+    t, account, reason, _ = plan
+    close_all(plan, terms, book.perps, book.accounts, out)
+    settle_account(t, account, reason, book, out, settings)
 
 
 # --------------------------------------------------------------------------- the test
@@ -276,21 +290,17 @@ def liquidate_account(
     All of it is taken over where the venue's backstop steps in on the way to the prices at which
     the book would close it; else large positions are closed in part and tested again.
     """
-    perps, accounts = book.perps, book.accounts
-    lay_way(account, worst_end(account, terms, book, settings), terms, book, settings)
+    perps = book.perps
+    begin_close(account, terms, book, settings)
     if settings.liquidate_at_trigger == 1:
         move_to_trigger(account, 0.0, terms, book, settings)
-    if settings.stop_after_liquidation == 1:
-        bar_reentry(account, perps)
-    drop_hedges(account, perps, book.tokens, settings)
     reason, along = LIQUIDATION, 1.0
     share = backstop_share(account, terms, perps)
     if not math.isnan(share) and slack(account, 1.0, share, terms, book, perps.filled_px) < 0.0:
         reason, along = BACKSTOP, crossing(account, share, terms, book, perps.filled_px)
     elif survives_first_parts(t, account, terms, book, out, settings):
         return
-    close_all((t, account, reason, along), terms, perps, accounts, out)
-    settle_account(t, account, reason, book, out, settings)
+    end_close((t, account, reason, along), terms, book, out, settings)
 
 
 @rule
@@ -320,9 +330,5 @@ def call_in(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -
             continue
         write_event(t, OWED, -1, account, -accounts.cash_usd[account], out)
         accounts.owed_hours[account] = 0
-        lay_way(account, worst_end(account, terms, book, settings), terms, book, settings)
-        if settings.stop_after_liquidation == 1:
-            bar_reentry(account, book.perps)
-        drop_hedges(account, book.perps, book.tokens, settings)
-        close_all((t, account, LIQUIDATION, 1.0), terms, book.perps, accounts, out)
-        settle_account(t, account, LIQUIDATION, book, out, settings)
+        begin_close(account, terms, book, settings)
+        end_close((t, account, LIQUIDATION, 1.0), terms, book, out, settings)

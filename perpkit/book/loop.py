@@ -18,12 +18,15 @@ from perpkit.arrays import (
     Replay,
     Settings,
 )
+from perpkit.book.actions import act
 from perpkit.book.adl import deleverage
 from perpkit.book.isolated import return_margin
+from perpkit.book.legs import end_legs
 from perpkit.book.liquidation import call_in, liquidate
-from perpkit.book.margin import add_tokens, assess
+from perpkit.book.locks import strike_tokens
+from perpkit.book.margin import add_tokens, assess, price_liquidations
 from perpkit.book.orders import trade
-from perpkit.book.payments import accrue_yield, pay_dividends, pay_funding, pay_interest
+from perpkit.book.payments import accrue_yield, pay_funding, pay_interest
 from perpkit.book.prices import book_at
 from perpkit.book.record import write_row
 from perpkit.book.redeem import pay_redemptions
@@ -49,16 +52,19 @@ def run_hours(
     rows, out = ledger.rows, ledger.out
     instruments = state.perps.order.shape[0] + state.tokens.order.shape[0]
     pledges, accounts = state.collateral.units.size, state.accounts.cash_usd.shape[0]
+    read = rows.position.shape[0] > 0 or door.plan.shape[0] == 0  # liquidation prices, by anybody
     for t in range(first, last):
         if not has_room(out, instruments, accounts, pledges):
             return t
         now = terms[tape.era[t]]
         book = book_at(t, tape, state)
         filled = out.used[0]
-        fail_venues(t, tape, now, book, out, settings)  # 1 shocks, corporate actions
-        pay_dividends(t, tape, book, out)
+        strike_tokens(t, tape, book, out, settings)  # 1 shocks, corporate actions
+        fail_venues(t, tape, now, book, out, settings)
+        act(t, tape, now, book, out, settings)
         pay_redemptions(t, book, out)
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        end_legs(t, book, out)
         accrue_yield(t, tape, book, out)  # 3 yield
         pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
@@ -69,6 +75,7 @@ def run_hours(
         if settings.fill_delay_hours == 0:
             assess(now, book)
             add_tokens(book)
+            price_liquidations(now, book.perps, book.accounts)
             consult(t, decide, tape, now, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)
         trade(t, tape, now, book, out, settings)  # 6 fills
@@ -76,7 +83,9 @@ def run_hours(
         assess(now, book)
         manage(t, tape, now, book, out, settings)  # 7 treasury
         add_tokens(book)
-        write_row(t, now, book, rows)  # 8 ledger
+        if read:
+            price_liquidations(now, book.perps, book.accounts)
+        write_row(t, book, rows)  # 8 ledger
         if settings.fill_delay_hours != 0:
             consult(t, decide, tape, now, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)  # 9 decision

@@ -90,6 +90,26 @@ def note(a: int, value: float, initial: float, maintenance: float, accounts: Acc
 
 
 @rule
+def shared_accounts(accounts: Accounts) -> int:
+    """How many accounts come before those of isolated positions, which come last."""
+    count = int(accounts.parent.shape[0])
+    while count > 1 and accounts.parent[count - 1] >= 0:
+        count -= 1
+    return count
+
+
+@rule
+def assess_isolated(m: int, term: Records, perps: Perps, accounts: Accounts) -> None:
+    """Assess the account that an isolated position has for itself."""
+    a, position = perps.account[m], perps.position[m]
+    value, notional = accounts.cash_usd[a], 0.0
+    if position != 0.0:  # before a coin's first price its mark is NaN
+        notional = abs(position) * perps.mark_px[m]
+        value += position * (perps.mark_px[m] - perps.entry_px[m])
+    note(a, value, initial_usd(notional, term), maintenance_usd(notional, term), accounts)
+
+
+@rule
 def assess(terms: TermsNow, book: Book) -> None:
     """Margin value, requirements and free margin of every account at mark; equity without tokens.
 
@@ -97,18 +117,22 @@ def assess(terms: TermsNow, book: Book) -> None:
     coin's highest leverage (Hyperliquid documentation, trading/margining).
     """
     perps, accounts = book.perps, book.accounts
-    for a in range(accounts.cash_usd.shape[0]):
+    for a in range(shared_accounts(accounts)):
         note(a, accounts.cash_usd[a], 0.0, 0.0, accounts)
     a = 0
     value, initial, maintenance = accounts.value_usd[a], 0.0, 0.0
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
+        own = perps.account[m]
+        if accounts.parent[own] >= 0:
+            assess_isolated(m, terms[m], perps, accounts)
+            continue
         if position == 0.0:
             continue
-        if perps.account[m] != a:
+        if own != a:
             # Sums stay out of memory while neighbours share an account.
             note(a, value, initial, maintenance, accounts)
-            a = perps.account[m]
+            a = own
             value, initial = accounts.value_usd[a], accounts.initial_usd[a]
             maintenance = accounts.maintenance_usd[a]
         notional = abs(position) * perps.mark_px[m]
@@ -181,79 +205,91 @@ def margin_ratio(maintenance: float, value: float) -> float:
 
 
 @rule
-def liquidation_px(
-    position: float, px: float, available_usd: float, maintenance_frac: float
-) -> float:
-    """Price at which an account just covers its maintenance, its other positions unmoved.
+def line_px(position: float, px: float, available_usd: float, slopes: tuple[float, float]) -> float:
+    """Price at which a straight line of value meets one of the requirement, other prices unmoved.
 
     Parameters
     ----------
     position : units, not zero
     px : USD, mark
-    available_usd : margin value less maintenance required at ``px``
-    maintenance_frac : of this position's notional
+    available_usd : value less requirement at ``px``, both by their lines
+    slopes : of the position's profit what counts, and of its notional what is required
 
     Returns
     -------
-    USD; NaN where no positive price liquidates
+    USD; zero or less where no positive price does
 
     Notes
     -----
     ``px - side available / size / (1 - l side)``: Hyperliquid documentation, trading/liquidations.
     """
+    counted, required = slopes
     side = 1.0 if position > 0.0 else -1.0
-    found = px - side * available_usd / (abs(position) * (1.0 - maintenance_frac * side))
-    return found if found > 0.0 else math.nan
+    return px - side * available_usd / (abs(position) * (counted - required * side))
 
 
 @rule
-def tier_px(position: float, px: float, left_usd: float, tier: tuple[float, float]) -> float:
-    """Liquidation price if one tier's line alone, rate and offset, were the requirement.
-
-    ``left_usd`` is the margin value at ``px``.
-    """
-    rate, off = tier
-    available = left_usd - (abs(position) * px * rate - off)
-    return liquidation_px(position, px, available, rate)
+def nearer_px(position: float, one: float, other: float) -> float:
+    """Of two prices the one that a failing position meets first: shorts on the way up."""
+    return max(one, other) if position > 0.0 else min(one, other)
 
 
 @rule
-def tiered_liquidation_px(position: float, px: float, value_usd: float, term: Records) -> float:
-    """Liquidation price with the tier that is in force there; ``value_usd`` is what meets it.
+def tiered_px(position: float, px: float, available: float, counted: float, term: Records) -> float:
+    """Price at which a line of value meets the requirement, by the tier that is in force there.
 
-    The requirement is the largest of straight lines of the price, so the first of their prices
-    that a falling account meets is its own.
+    ``available`` is what that line leaves above maintenance at ``px``, USD, and ``counted`` its
+    slope. The requirement is the largest of straight lines of the price, so the first of their
+    prices that a falling account meets is its own.
     """
-    found = tier_px(position, px, value_usd, (term.maintenance_frac, 0.0))
-    for n in range(2):
-        rate, off = term.maintenance2_frac, term.maintenance2_off_usd
-        if n == 1:
-            rate, off = term.maintenance3_frac, term.maintenance3_off_usd
-        own = tier_px(position, px, value_usd, (rate, off)) if rate > 0.0 else math.nan
-        nearer = own > found if position > 0.0 else own < found
-        found = own if nearer or math.isnan(found) else found
+    if term.maintenance2_frac == 0.0:
+        return line_px(position, px, available, (counted, term.maintenance_frac))
+    notional = abs(position) * px
+    left = available + maintenance_usd(notional, term)
+    first = left - notional * term.maintenance_frac
+    found = line_px(position, px, first, (counted, term.maintenance_frac))
+    then = abs(position) * found
+    if maintenance_usd(then, term) == then * term.maintenance_frac:
+        return found  # mostly a position stays in its first tier
+    second = left - notional * term.maintenance2_frac + term.maintenance2_off_usd
+    own = line_px(position, px, second, (counted, term.maintenance2_frac))
+    found = nearer_px(position, found, own)
+    if term.maintenance3_frac > 0.0:
+        third = left - notional * term.maintenance3_frac + term.maintenance3_off_usd
+        own = line_px(position, px, third, (counted, term.maintenance3_frac))
+        found = nearer_px(position, found, own)
     return found
+
+
+@rule
+def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> float:
+    """Price at which an assessed account just covers its maintenance, its other positions unmoved.
+
+    NaN where no positive price liquidates. With portfolio margin the value is the lesser of two
+    lines, a share of what is there and all that is owed, which meet where the account's own cash
+    and profit turn negative.
+    """
+    a, position, px = perps.account[m], perps.position[m], perps.mark_px[m]
+    available = accounts.value_usd[a] - accounts.maintenance_usd[a]
+    if is_portfolio(a, accounts):
+        counted = accounts.counted_frac[a]
+        own = accounts.cash_free_usd[a] + accounts.initial_usd[a]
+        # Each line goes on where the other is in force.
+        whole = available + (1.0 - counted) * max(own, 0.0)
+        part = available - (1.0 - counted) * min(own, 0.0)
+        found = tiered_px(position, px, whole, 1.0, term)
+        found = nearer_px(position, found, tiered_px(position, px, part, counted, term))
+    else:
+        found = tiered_px(position, px, available, 1.0, term)
+    return found if found > 0.0 else math.nan
 
 
 @rule
 def price_liquidations(terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
     """Liquidation price of each position of the assessed accounts; NaN without one."""
     for m in range(perps.position.shape[0]):
-        px = math.nan
-        position, mark = perps.position[m], perps.mark_px[m]
-        if position != 0.0:
-            a = perps.account[m]
-            available = accounts.value_usd[a] - accounts.maintenance_usd[a]
-            rate = terms[m].maintenance_frac
-            if is_portfolio(a, accounts):  # profit counts in part
-                available /= accounts.counted_frac[a]
-                rate /= accounts.counted_frac[a]
-            if terms[m].maintenance2_frac > 0.0:
-                own = maintenance_usd(abs(position) * mark, terms[m])
-                px = tiered_liquidation_px(position, mark, available + own, terms[m])
-            else:
-                px = liquidation_px(position, mark, available, rate)
-        perps.liquidation_px[m] = px
+        held = perps.position[m] != 0.0
+        perps.liquidation_px[m] = liquidation_px(m, terms[m], perps, accounts) if held else math.nan
 
 
 @rule
@@ -303,4 +339,6 @@ def equity(accounts: Accounts, pending: Pending) -> float:
         total += accounts.equity_usd[a] + pending.usd[a] * cash_px(a, accounts)
     for k in range(pending.redeem_usd.shape[0] if pending.redeeming[0] > 0 else 0):
         total += pending.redeem_usd[k] * cash_px(0, accounts)
+    for k in range(pending.leg_usd.shape[0] if pending.legs[1] > 0 else 0):
+        total += pending.leg_usd[k] * cash_px(0, accounts)
     return total

@@ -13,7 +13,7 @@ from perpkit.rule import rule
 @rule
 def has_mirrored(a: int, collateral: Collateral) -> bool:
     """Whether tokens are pledged in an account that its venue does not hold."""
-    for k in range(collateral.units.shape[1]):
+    for k in range(collateral.before[a], collateral.units.shape[1] - collateral.after[a]):
         if collateral.mirrored[a, k] and collateral.units[a, k] != 0.0:
             return True
     return False

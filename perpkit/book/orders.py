@@ -16,20 +16,25 @@ from perpkit.arrays import (
     Event,
     Out,
     Perps,
+    Reason,
     Records,
     Replay,
     Settings,
     TermsNow,
     Tokens,
 )
-from perpkit.book.fills import fill_perp, fill_token, perp_px, token_px, whole_lots
+from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.hedges import is_hedge
 from perpkit.book.isolated import fund, isolated_usd, payer, release
+from perpkit.book.legs import is_late, trade_token, wait_for_legs
 from perpkit.book.limits import limit_orders
+from perpkit.book.locks import is_barred
 from perpkit.book.margin import assess, cash_px, free_units, initial_usd
+from perpkit.book.ways import bought_for, read_price, take_way
 from perpkit.book.write import write_event
 from perpkit.rule import rule
 
+TARGET = int(Reason.TARGET)
 TRIMMED = int(Event.TRIMMED)
 REENTRY_REFUSED = int(Event.REENTRY_REFUSED)
 UNIT_SLACK = 1e-9  # of what is held: rounding of what is free
@@ -67,18 +72,22 @@ def ask_perps(terms: TermsNow, perps: Perps) -> bool:
 
 
 @rule
-def ask_tokens(tokens: Tokens) -> bool:
-    """Orders of the tokens: what their targets still ask for; whether there are any."""
+def ask_tokens(t: int, tape: Replay, tokens: Tokens, settings: Settings) -> bool:
+    """Orders of the tokens, by their ways: what their targets still ask for; whether any do."""
     some = False
     for k in range(tokens.target.shape[0]):
         tokens.order[k] = 0.0
         gap = tokens.target[k] - tokens.units[k]
         if gap != 0.0 and not math.isnan(gap):
-            px = token_px(tokens.bid_px[k], tokens.ask_px[k], gap, tokens.half_spread_frac[k])
-            if math.isnan(px) or abs(gap) * px >= tokens.min_order_usd[k]:
-                tokens.order[k] = gap
-                tokens.order_px[k] = px
+            take_way((t, k), gap, tape, tokens, settings)
+            px = tokens.order_px[k]
+            if math.isnan(px) or abs(tokens.order[k]) * px >= tokens.min_order_usd[k]:
                 some = True
+            elif tokens.order_share[k] < 1.0:  # its way takes too little, so its hedge waits too
+                tokens.tradable[k] = False
+                some = True
+            else:
+                tokens.order[k] = 0.0
     return some
 
 
@@ -95,7 +104,7 @@ def cut_sales(t: int, book: Book, out: Out) -> None:
             continue
         free = max(free_units(k, book), 0.0)
         if -order - free > UNIT_SLACK * tokens.units[k]:
-            sold = free if free * tokens.order_px[k] >= tokens.min_order_usd[k] else 0.0
+            sold = free if free * tokens.order_px[k] >= tokens.order_min_usd[k] else 0.0
             tokens.order[k] = -sold
             if not tokens.trimmed[k]:
                 tokens.trimmed[k] = True
@@ -107,29 +116,42 @@ def cut_sales(t: int, book: Book, out: Out) -> None:
 
 
 @rule
-def mark_tradable(t: int, tape: Replay, tokens: Tokens, settings: Settings) -> None:
-    """Say of each token whether it can be traded at row ``t``."""
-    allowed = settings.trade_frozen_quotes == 1
-    for k in range(tokens.tradable.shape[0]):
-        frozen = allowed and not tape.halted[t, k] and not tape.token_stale[t, k]
-        tokens.tradable[k] = tape.live[t, k] or frozen
-
-
-@rule
 def drop_waiting(perps: Perps, tokens: Tokens, settings: Settings) -> None:
     """Let orders wait that have no price this hour, and with them the other leg of a hedge."""
     for m in range(perps.order.shape[0]):
         waits = bool(perps.stale[m])
         if is_hedge(m, perps, tokens, settings):
             k = perps.token[m]
-            waits = waits or not tokens.tradable[k]
+            waits = waits or not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens)
             if waits:
                 tokens.order[k] = 0.0
         if waits:
             perps.order[m] = 0.0
     for k in range(tokens.order.shape[0]):
-        if not tokens.tradable[k]:
+        if not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens):
             tokens.order[k] = 0.0
+
+
+@rule
+def match_hedges(terms: TermsNow, perps: Perps, tokens: Tokens, settings: Settings) -> None:
+    """Cut the perp of a hedge to the share that the way of its token takes, in whole lots.
+
+    A leg that falls below its smallest order goes, and the other with it.
+    """
+    for m in range(perps.order.shape[0]):
+        k = perps.token[m]
+        if not is_hedge(m, perps, tokens, settings) or tokens.order_share[k] == 1.0:
+            continue
+        term, wanted = terms[m], perps.order[m] * tokens.order_share[k]
+        size = whole_lots(wanted, term.lots_per_unit)
+        tokens.order[k] *= size / wanted
+        read_price(k, tokens)
+        usd = abs(tokens.order[k]) * tokens.order_px[k]
+        enough = abs(size) * perps.order_px[m] >= term.min_order_usd
+        if not enough or usd < tokens.order_min_usd[k]:
+            size = 0.0
+            tokens.order[k] = 0.0
+        perps.order[m] = size
 
 
 @rule
@@ -201,12 +223,14 @@ def cut_perp(m: int, free_usd: float, perps: Perps, term: Records) -> float:
 
 
 @rule
-def cut_token(order: float, px: float, cash_usd: float, fee_frac: float, least_usd: float) -> float:
-    """A token buy, cut to what cash covers; 0 if that is below the minimum."""
-    if order * px * (1.0 + fee_frac) <= cash_usd:
-        return order
-    size = max(cash_usd, 0.0) / (px * (1.0 + fee_frac))
-    return size if size * px >= least_usd else 0.0
+def cut_token(k: int, cash_usd: float, tokens: Tokens) -> float:
+    """A token buy, cut to what cash covers; 0 if that is below the minimum of its way."""
+    read_price(k, tokens)
+    order, px = tokens.order[k], tokens.order_px[k]
+    if order * px * (1.0 + tokens.order_fee_frac[k]) <= cash_usd:
+        return float(order)
+    size = bought_for(k, cash_usd, tokens)
+    return size if size * px >= tokens.order_min_usd[k] else 0.0
 
 
 @rule
@@ -215,25 +239,44 @@ def trim_hedge(m: int, free_usd: float, term: Records, book: Book) -> float:
     perps, tokens = book.perps, book.tokens
     k = perps.token[m]
     perp, token = perps.order[m], tokens.order[k]
-    px, token_at = perps.order_px[m], tokens.order_px[k]
     a = tokens.account[k]
     cash = book.accounts.value_usd[a] * cash_px(a, book.accounts)
     size = cut_perp(m, free_usd, perps, term)
-    units = cut_token(token, token_at, cash, tokens.fee_frac[k], tokens.min_order_usd[k])
+    units = cut_token(k, cash, tokens)
     share = min(size / perp, units / token)
     if share < 1.0:
         size = whole_lots(perp * share, term.lots_per_unit)
         share = size / perp
-        enough = abs(size) * px >= term.min_order_usd
-        if not enough or token * share * token_at < tokens.min_order_usd[k]:
-            size, share = 0.0, 0.0
-        perps.order[m] = size
+        enough = abs(size) * perps.order_px[m] >= term.min_order_usd
         tokens.order[k] = token * share
+        read_price(k, tokens)
+        if not enough or tokens.order[k] * tokens.order_px[k] < tokens.order_min_usd[k]:
+            size, share = 0.0, 0.0
+            tokens.order[k] = 0.0
+        perps.order[m] = size
     return float(share)
 
 
 @rule
-def trim_perps(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings) -> None:
+def trim_late(where: tuple[int, int], free_usd: float, term: Records, book: Book, out: Out) -> None:
+    """Cut a token buy that takes time to what margin and cash allow of its hedge too.
+
+    The perp ``(row, perp)`` itself waits until its tokens are delivered.
+    """
+    t, m = where
+    tokens = book.tokens
+    k = book.perps.token[m]
+    share = trim_hedge(m, free_usd, term, book)
+    book.perps.order[m] = 0.0
+    if share < 1.0 and not tokens.trimmed[k]:
+        tokens.trimmed[k] = True
+        write_event(t, TRIMMED, book.perps.order.shape[0] + k, tokens.account[k], share, out)
+
+
+@rule
+def trim_perps(
+    t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
+) -> None:
     """Cut perp increases, and with them their hedges, in the order of the instruments."""
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
     for m in range(perps.order.shape[0]):
@@ -244,9 +287,13 @@ def trim_perps(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings
         free = accounts.free_usd[a]
         if a != perps.account[m]:  # the margin of an isolated position is cash, and not borrowed
             free = min(free, accounts.cash_free_usd[a])
-        if is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0:
+        paired = is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0
+        if paired and is_late(t, k, tape, tokens):
+            trim_late((t, m), free, terms[m], book, out)
+            continue
+        if paired:
             share = trim_hedge(m, free, terms[m], book)
-            cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.fee_frac[k])
+            cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.order_fee_frac[k])
             wallet = tokens.account[k]
             accounts.value_usd[wallet] -= cost / cash_px(wallet, accounts)
         else:
@@ -261,21 +308,22 @@ def trim_perps(t: int, terms: TermsNow, book: Book, out: Out, settings: Settings
 
 
 @rule
-def trim_tokens(t: int, book: Book, out: Out, settings: Settings) -> None:
-    """Cut token buys that are no leg of a hedge to the cash that is left."""
+def trim_tokens(t: int, tape: Replay, book: Book, out: Out, settings: Settings) -> None:
+    """Cut token buys that are no leg of a hedge, or come after it, to the cash that is left."""
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
     for k in range(tokens.order.shape[0]):
         order = tokens.order[k]
         m = tokens.perp[k]
         hedge = m >= 0 and perps.token[m] == k and is_hedge(m, perps, tokens, settings)
-        if order <= 0.0 or hedge:
+        if order <= 0.0 or (hedge and not is_late(t, k, tape, tokens)):
             continue
         a = tokens.account[k]
-        px, fee = tokens.order_px[k], tokens.fee_frac[k]
         usd = accounts.value_usd[a] * cash_px(a, accounts)
-        size = cut_token(order, px, usd, fee, tokens.min_order_usd[k])
+        size = cut_token(k, usd, tokens)
         tokens.order[k] = size
-        accounts.value_usd[a] -= size * px * (1.0 + fee) / cash_px(a, accounts)
+        read_price(k, tokens)
+        cost = size * tokens.order_px[k] * (1.0 + tokens.order_fee_frac[k])
+        accounts.value_usd[a] -= cost / cash_px(a, accounts)
         if size < order and not tokens.trimmed[k]:
             tokens.trimmed[k] = True
             write_event(t, TRIMMED, perps.order.shape[0] + k, a, size / order, out)
@@ -285,13 +333,11 @@ def trim_tokens(t: int, book: Book, out: Out, settings: Settings) -> None:
 
 
 @rule
-def trade_tokens(
-    t: int, perps: int, sign: float, tokens: Tokens, accounts: Accounts, out: Out
-) -> None:
-    """Fill the token orders of one sign; ``perps`` is how many instruments come before them."""
-    for k in range(tokens.order.shape[0]):
-        if tokens.order[k] * sign > 0.0:
-            fill_token(t, (perps + k, k), tokens, accounts, out)
+def trade_tokens(t: int, sign: float, tape: Replay, book: Book, out: Out) -> None:
+    """Fill the token orders of one sign."""
+    for k in range(book.tokens.order.shape[0]):
+        if book.tokens.order[k] * sign > 0.0:
+            trade_token(t, (k, TARGET), tape, book, out)
 
 
 @rule
@@ -303,7 +349,7 @@ def reduce_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, out:
             size = math.copysign(min(abs(order), abs(position)), order)
             perps.order[m] = whole_lots(order - size, terms[m].lots_per_unit)
             kept = isolated_usd(m, perps, accounts)
-            fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
+            fill_perp((t, m, size, perps.order_px[m], TARGET), terms[m], perps, accounts, out)
             release(m, kept * abs(perps.position[m] / position), perps, accounts)
 
 
@@ -314,7 +360,18 @@ def increase_perps(t: int, terms: TermsNow, perps: Perps, accounts: Accounts, ou
         size = perps.order[m]
         if size != 0.0:
             fund(m, need_usd(size, m, perps, terms[m]), perps, accounts)
-            fill_perp((t, m, size, perps.order_px[m], 0), terms[m], perps, accounts, out)
+            fill_perp((t, m, size, perps.order_px[m], TARGET), terms[m], perps, accounts, out)
+
+
+@rule
+def has_orders(perps: Perps, tokens: Tokens) -> bool:
+    """Whether any order is left; none is in the hours in which all of them wait."""
+    some = False
+    for m in range(perps.order.shape[0]):
+        some |= perps.order[m] != 0.0
+    for k in range(tokens.order.shape[0]):
+        some |= tokens.order[k] != 0.0
+    return some
 
 
 @rule
@@ -324,19 +381,21 @@ def trade(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings:
     if not (differs(perps.target, perps.position) or differs(tokens.target, tokens.units)):
         return
     some_perp = ask_perps(terms, perps)
-    some_token = ask_tokens(tokens)
+    some_token = ask_tokens(t, tape, tokens, settings)
     if not (some_perp or some_token):
         return
-    mark_tradable(t, tape, tokens, settings)
     refuse_reentry(t, perps, tokens, out, settings)
+    wait_for_legs(t, terms, book, out, settings)
     drop_waiting(perps, tokens, settings)
+    match_hedges(terms, perps, tokens, settings)
     limit_orders(t, tape, terms, book, out, settings)
+    if not has_orders(perps, tokens):
+        return
     cut_sales(t, book, out)
-    count = perps.order.shape[0]
-    trade_tokens(t, count, -1.0, tokens, accounts, out)
+    trade_tokens(t, -1.0, tape, book, out)
     reduce_perps(t, terms, perps, accounts, out)
     assess(terms, book)
-    trim_perps(t, terms, book, out, settings)
-    trim_tokens(t, book, out, settings)
-    trade_tokens(t, count, 1.0, tokens, accounts, out)
+    trim_perps(t, tape, terms, book, out, settings)
+    trim_tokens(t, tape, book, out, settings)
+    trade_tokens(t, 1.0, tape, book, out)
     increase_perps(t, terms, perps, accounts, out)

@@ -15,13 +15,19 @@ from perpkit.arrays import (
     Accounts,
     Book,
     Perps,
-    Records,
     Settings,
     TermsNow,
     Tokens,
 )
 from perpkit.book.limits import forced_cost
-from perpkit.book.margin import cash_px, is_portfolio, maintenance_usd, margin_value, marginal_frac
+from perpkit.book.margin import (
+    cash_px,
+    is_portfolio,
+    maintenance_usd,
+    margin_value,
+    marginal_frac,
+    shared_accounts,
+)
 from perpkit.rule import rule
 
 OWN_WORST, HIGHS, LOWS, MARKS = 0, 1, 2, 3  # ends of the way
@@ -50,9 +56,15 @@ def token_end_px(k: int, end: int, perps: Perps, tokens: Tokens) -> float:
 
 
 @rule
-def spare(position: float, entry_px: float, px: float, term: Records) -> float:
-    """What a position at a price leaves of its margin above maintenance, USD; mostly negative."""
-    return position * (px - entry_px) - maintenance_usd(abs(position) * px, term)
+def spare_of(m: int, end: int, terms: TermsNow, perps: Perps) -> float:
+    """What a position adds to spare margin at an end of the way, USD; mostly negative."""
+    position = perps.position[m]
+    if position == 0.0:
+        return 0.0
+    px = end_px(m, end, perps)
+    return float(
+        position * (px - perps.entry_px[m]) - maintenance_usd(abs(position) * px, terms[m])
+    )
 
 
 @rule
@@ -74,19 +86,22 @@ def pledged_at(a: int, end: int, book: Book) -> float:
 def spare_at(end: int, terms: TermsNow, book: Book) -> None:
     """Spare margin of every account at an end of the way."""
     perps, accounts = book.perps, book.accounts
-    for a in range(accounts.cash_usd.shape[0]):
+    for a in range(shared_accounts(accounts)):
         accounts.spare_usd[a] = accounts.cash_usd[a]
     a = 0
     usd = accounts.spare_usd[a]
     for m in range(perps.position.shape[0]):
-        position = perps.position[m]
+        position, own = perps.position[m], perps.account[m]
+        if accounts.parent[own] >= 0:
+            accounts.spare_usd[own] = accounts.cash_usd[own] + spare_of(m, end, terms, perps)
+            continue
         if position == 0.0:
             continue
-        if perps.account[m] != a:
+        if own != a:
             accounts.spare_usd[a] = usd
-            a = perps.account[m]
+            a = own
             usd = accounts.spare_usd[a]
-        usd += spare(position, perps.entry_px[m], end_px(m, end, perps), terms[m])
+        usd += spare_of(m, end, terms, perps)
     accounts.spare_usd[a] = usd
     for a in range(book.collateral.units.shape[0]):
         if book.collateral.before[a] < book.tokens.units.shape[0]:

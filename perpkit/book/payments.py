@@ -1,33 +1,18 @@
-"""Steps 1, 3 and 4 of the hour: dividends, yield in new units, interest, funding."""
+"""Steps 3 and 4 of the hour: yield in new units, interest, funding."""
 
 from __future__ import annotations
 
 import math
 
 from perpkit.arrays import Book, Event, Flow, Ledger, Out, Replay, Settings
-from perpkit.book.margin import cash_px, has_pledge
+from perpkit.book.legs import undelivered
+from perpkit.book.margin import has_pledge
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
-DIVIDEND = int(Flow.DIVIDEND)
 YIELD = int(Flow.YIELD)
 INTEREST = int(Flow.INTEREST)
 FUNDING_MISSING = int(Event.FUNDING_MISSING)
-
-
-@rule
-def pay_dividends(t: int, tape: Replay, book: Book, out: Out) -> None:
-    """Cash dividends of the hour, net of withholding, on the tokens held."""
-    perps = tape.oracle_px.shape[1]
-    for n in range(tape.action_row.shape[0]):
-        k = tape.action_token[n]
-        units = book.tokens.units[k]
-        if tape.action_row[n] == t and units != 0.0:
-            account = book.tokens.account[k]
-            usd = units * tape.action_usd[n]
-            book.accounts.cash_usd[account] += usd / cash_px(account, book.accounts)
-            what = (units, tape.action_usd[n], usd)
-            write_payment(t, DIVIDEND, (perps + k, account), what, out)
 
 
 @rule
@@ -46,7 +31,7 @@ def accrue_yield(t: int, tape: Replay, book: Book, out: Out) -> None:
         apr = tape.apr[t, k]
         if apr != 0.0 and not math.isnan(apr):
             rate_1h = apr / 8760.0
-            grown = units * rate_1h
+            grown = (units - undelivered(k, book.pending)) * rate_1h
             tokens.units[k] = units + grown
             if tokens.accrues[k]:
                 tokens.locked[k] += grown
@@ -54,8 +39,8 @@ def accrue_yield(t: int, tape: Replay, book: Book, out: Out) -> None:
             what = (grown, rate_1h, grown * tokens.fair_px[k])
             write_payment(t, YIELD, where, what, out)
     for k in range(tape.payday.shape[1]):
-        if tape.payday[t, k]:
-            tokens.locked[k] = 0.0
+        if tape.payday[t, k]:  # what is bought and not delivered stays locked
+            tokens.locked[k] = undelivered(k, book.pending)
 
 
 @rule

@@ -9,10 +9,11 @@ from perpkit.rule import rule
 @rule
 def perps_at(t: int, tape: Replay, perps: Perps) -> Perps:
     """The perps with the prices of row ``t``, which are rows of the tape and no copies."""
+    start_px = tape.start_px[t] if tape.start_px.shape[1] > 0 else tape.mark_px[max(t - 1, 0)]
     return Perps(
         perps.position,
         perps.entry_px,
-        tape.mark_px[max(t - 1, 0)],
+        start_px,
         tape.mark_px[t],
         tape.mid_px[t],
         tape.high_px[t],
@@ -36,16 +37,21 @@ def perps_at(t: int, tape: Replay, perps: Perps) -> Perps:
 @rule
 def tokens_at(t: int, tape: Replay, tokens: Tokens) -> Tokens:
     """The tokens with the quotes of row ``t``."""
+    start_px = tape.fair_px[max(t - 1, 0)]
+    if tape.token_start_px.shape[1] > 0:
+        start_px = tape.token_start_px[t]
     return Tokens(
         tokens.units,
         tokens.locked,
-        tape.fair_px[max(t - 1, 0)],
+        start_px,
         tokens.end_px,
         tape.fair_px[t],
         tape.bid_px[t],
         tape.ask_px[t],
         tape.nav_px[t],
         tape.multiplier[t],
+        tape.liquidity_usd[t],
+        tape.lock[t],
         tokens.tradable,
         tokens.target,
         tokens.decided,
@@ -58,9 +64,21 @@ def tokens_at(t: int, tape: Replay, tokens: Tokens) -> Tokens:
         tokens.redeem_hours,
         tokens.redeem_fee_frac,
         tokens.redeem_min_usd,
+        tokens.ways,
+        tokens.friction_frac,
+        tokens.mint_fee_frac,
+        tokens.mint_min_usd,
+        tokens.inventory_usd,
+        tokens.drawn_usd,
+        tokens.drawn_day,
         tokens.trimmed,
         tokens.order,
         tokens.order_px,
+        tokens.order_way,
+        tokens.order_fee_frac,
+        tokens.order_min_usd,
+        tokens.order_rows,
+        tokens.order_share,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Book, Rows, TermsNow
-from perpkit.book.margin import equity, price_liquidations
+from perpkit.arrays import Book, Rows
+from perpkit.book.margin import equity
 from perpkit.rule import rule
 
 
 @rule
-def write_row(t: int, terms: TermsNow, book: Book, rows: Rows) -> None:
+def write_row(t: int, book: Book, rows: Rows) -> None:
     """End-of-hour state; every cause is formed from it later, by other code.
 
     Equity is always written, the rest where it is kept.
@@ -16,7 +16,6 @@ def write_row(t: int, terms: TermsNow, book: Book, rows: Rows) -> None:
     rows.equity_usd[t] = equity(book.accounts, book.pending)
     if rows.position.shape[0] == 0:
         return
-    price_liquidations(terms, book.perps, book.accounts)
     for m in range(book.perps.position.shape[0]):
         rows.position[t, m] = book.perps.position[m]
         rows.liquidation_px[t, m] = book.perps.liquidation_px[m]
@@ -33,11 +32,13 @@ def write_row(t: int, terms: TermsNow, book: Book, rows: Rows) -> None:
 
 @rule
 def write_tokens(t: int, book: Book, rows: Rows) -> None:
-    """Token units, those pledged, and the cash that issuers still owe the wallet."""
+    """Token units, those pledged, and the cash of redemptions and sales still due to the wallet."""
     for k in range(book.tokens.units.shape[0]):
         rows.units[t, k] = book.tokens.units[k]
     for k in range(book.pending.redeem_usd.shape[0] if book.pending.redeeming[0] > 0 else 0):
         rows.transit_usd[t, 0] += book.pending.redeem_usd[k]
+    for k in range(book.pending.leg_usd.shape[0] if book.pending.legs[1] > 0 else 0):
+        rows.transit_usd[t, 0] += book.pending.leg_usd[k]
     collateral = book.collateral
     for a in range(collateral.units.shape[0]):
         for k in range(collateral.before[a], rows.pledged.shape[2] - collateral.after[a]):

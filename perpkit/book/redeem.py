@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from perpkit.arrays import Book, Event, Out, Reason, Replay, Settings
+from perpkit.book.locks import is_barred
 from perpkit.book.margin import cash_px, free_units
 from perpkit.book.write import write_event, write_fill
 from perpkit.rule import rule
@@ -16,6 +17,7 @@ REDEEM_PAID = int(Event.REDEEM_PAID)
 REDEEM_REFUSED = int(Event.REDEEM_REFUSED)
 EVENT_SWEPT = int(Event.SWEPT)
 WALLET = 0
+LEAST_USD = 0.01  # what a call or a surplus must come to before anything moves
 
 
 @rule
@@ -75,8 +77,8 @@ def redeem(t: int, wanted: float, tape: Replay, book: Book, out: Out) -> float:
     wanted -= taken
     for k in range(tape.redeemable.shape[1]):
         had = free_units(k, book) * tokens.nav_px[k]
-        # None left, or without a NAV yet.
-        if wanted <= 0.0 or tokens.redeem_hours[k] < 0 or not had > 0.0:
+        # None left but what rounding leaves, or without a NAV yet.
+        if wanted <= 0.0 or tokens.redeem_hours[k] < 0 or not had >= LEAST_USD:
             continue
         if pending.redeem_row[k] >= 0:  # its turn comes when the one under way is paid
             wanted -= had if tape.redeemable[t, k] else 0.0
@@ -102,6 +104,8 @@ def sweep_idle(t: int, tape: Replay, book: Book, out: Out, settings: Settings) -
     if k < 0 or k >= tape.redeemable.shape[1] or not tape.redeemable[t, k]:
         return
     tokens, accounts = book.tokens, book.accounts
+    if is_barred(k, 1.0, tokens):
+        return
     px = cash_px(WALLET, accounts)
     usd = (accounts.cash_usd[WALLET] - settings.wallet_cash_usd) * px
     nav = tokens.nav_px[k]

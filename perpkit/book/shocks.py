@@ -22,7 +22,9 @@ from perpkit.arrays import (
 )
 from perpkit.book.fills import fill_perp
 from perpkit.book.hedges import drop_hedge
+from perpkit.book.locks import is_stuck
 from perpkit.book.margin import cash_px
+from perpkit.book.when import first_from
 from perpkit.book.write import write_event, write_fill, write_payment
 from perpkit.rule import rule
 
@@ -63,7 +65,7 @@ def pay_debt(t: int, account: int, book: Book, out: Out) -> None:
     tokens, collateral, accounts = book.tokens, book.collateral, book.accounts
     for k in range(tokens.units.shape[0] if account < collateral.units.shape[0] else 0):
         units, owed = collateral.units[account, k], -accounts.cash_usd[account]
-        if units == 0.0 or not owed > 0.0:
+        if units == 0.0 or not owed > 0.0 or is_stuck(k, tokens):
             continue
         px = tokens.fair_px[k] / cash_px(account, accounts)
         sold = min(units, owed / px)
@@ -94,7 +96,8 @@ def lose_cash(t: int, account: int, share: float, accounts: Accounts, out: Out) 
 def lose_pledges(t: int, account: int, share: float, book: Book, out: Out) -> float:
     """Take a share of the tokens pledged at a venue, and release the rest to the wallet.
 
-    Mirrored ones lie with a custodian and are released whole. Returns USD lost at fair price.
+    Mirrored ones lie with a custodian and are released whole; what nobody may move stays where it
+    is. Returns USD lost at fair price.
     """
     tokens, collateral = book.tokens, book.collateral
     lost = 0.0
@@ -105,7 +108,8 @@ def lose_pledges(t: int, account: int, share: float, book: Book, out: Out) -> fl
         if pledged == 0.0:
             continue
         gone = 0.0 if collateral.mirrored[account, k] else share * pledged
-        collateral.units[account, k] = 0.0
+        stuck = is_stuck(k, tokens)
+        collateral.units[account, k] = pledged - gone if stuck else 0.0
         instrument = book.perps.position.shape[0] + k
         if gone > 0.0:
             lost += gone * tokens.fair_px[k]
@@ -113,7 +117,7 @@ def lose_pledges(t: int, account: int, share: float, book: Book, out: Out) -> fl
             where = (t, t, instrument, account, SHOCK)
             write_fill(where, (-gone, 0.0, tokens.fair_px[k], 0.0), out)
         usd = (pledged - gone) * tokens.fair_px[k] / cash_px(account, book.accounts)
-        if usd > 0.0:
+        if usd > 0.0 and not stuck:
             write_event(t, RELEASED, instrument, account, usd, out)
     return lost
 
@@ -123,8 +127,8 @@ def fail_venues(
     t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
 ) -> None:
     """Let the venues fail that shocks of the hour say."""
-    for j in range(tape.shock_row.shape[0]):
-        if tape.shock_row[j] != t or tape.shock_kind[j] != VENUE_FAILURE:
+    for j in range(first_from(tape.shock_row, t), first_from(tape.shock_row, t + 1)):
+        if tape.shock_kind[j] != VENUE_FAILURE:
             continue
         account, share = int(tape.shock_account[j]), float(tape.shock_value[j])
         settle_positions(t, account, terms, book, out, settings)

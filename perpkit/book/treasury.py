@@ -23,10 +23,9 @@ from perpkit.arrays import (
     TermsNow,
 )
 from perpkit.book.delever import delever
-from perpkit.book.margin import assess, cash_px, convert
+from perpkit.book.margin import assess, cash_px, convert, is_portfolio, margin_value
 from perpkit.book.mirror import has_mirrored
-from perpkit.book.orders import mark_tradable
-from perpkit.book.redeem import owed_by_issuers, redeem, sweep_idle
+from perpkit.book.redeem import LEAST_USD, owed_by_issuers, redeem, sweep_idle
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
@@ -40,8 +39,6 @@ WALLET = 0
 # Of the notional: what must stay behind when margin leaves without a trade (Hyperliquid
 # documentation, trading/margining).
 LEAST_FRAC = 0.1
-WORTH = 10.0  # times its cost: less of a surplus waits until there is more
-LEAST_USD = 0.01  # what a call or a surplus must come to before anything moves
 
 
 @rule
@@ -62,8 +59,12 @@ def deliver(t: int, accounts: Accounts, pending: Pending, out: Out) -> None:
 @rule
 def change(a: int, usd: float, accounts: Accounts) -> None:
     """Add cash, in its settle currency, to an assessed account."""
+    counted = usd
+    if is_portfolio(a, accounts):
+        own = accounts.cash_free_usd[a] + accounts.initial_usd[a]
+        counted = margin_value(a, own + usd, 0.0, accounts) - margin_value(a, own, 0.0, accounts)
     accounts.cash_usd[a] += usd
-    accounts.value_usd[a] += usd
+    accounts.value_usd[a] += counted
     accounts.free_usd[a] += usd
     accounts.cash_free_usd[a] += usd
     accounts.equity_usd[a] += usd * cash_px(a, accounts)
@@ -115,13 +116,15 @@ def removable_usd(a: int, wanted: float, perps: Perps, accounts: Accounts) -> fl
     At least the initial margin and a tenth of the notional stay behind (Hyperliquid
     documentation, trading/margining).
     """
+    usd = min(wanted, accounts.cash_usd[a], accounts.cash_free_usd[a])
+    if not usd >= LEAST_USD:  # the notional need not be known
+        return float(usd)
     notional = 0.0
     for m in range(perps.position.shape[0]):
         # Before a coin's first price its mark is NaN.
         if perps.position[m] != 0.0 and perps.account[m] == a:
             notional += abs(perps.position[m]) * perps.mark_px[m]
-    left = accounts.value_usd[a] - LEAST_FRAC * notional
-    return float(min(wanted, accounts.cash_usd[a], accounts.cash_free_usd[a], left))
+    return float(min(usd, accounts.value_usd[a] - LEAST_FRAC * notional))
 
 
 @rule
@@ -219,9 +222,10 @@ def give_back(t: int, a: int, book: Book, out: Out, settings: Settings) -> None:
         return
     usd = removable_usd(a, wanted, book.perps, accounts)
     cost = settings.transfer_cost_usd / cash_px(a, accounts)
-    if wanted < WORTH * cost:
+    least = least_usd(a, accounts, settings)
+    if wanted < least:  # it waits until there is more
         return
-    if usd < WORTH * cost or usd < LEAST_USD:
+    if usd < least:
         refuse_to_leave(t, a, wanted, accounts, out)
         return
     accounts.sweep_refused[a] = False
@@ -255,9 +259,8 @@ def meet_call(
     # Cash that is on its way to the wallet goes on from there.
     lack -= convert(book.pending.usd[WALLET], WALLET, a, book.accounts)
     if settings.delever == 1 and lack >= LEAST_USD:
-        mark_tradable(t, tape, book.tokens, settings)
         keep_lacking(a, lack / wanted, book.accounts, settings)
-        delever(t, a, terms, book, out, settings)
+        delever((t, a), tape, terms, book, out, settings)
         assess(terms, book)
 
 
@@ -282,6 +285,56 @@ def manage(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings
     never = math.isinf(settings.topup_at_ratio) and settings.sweep_at_ratio == 0.0
     if never and settings.sweep_token < 0:
         return
+    if not is_calm(book.accounts, book.collateral, book.pending, settings):
+        meet_all(t, tape, terms, book, out, settings)
+    elif settings.sweep_token >= 0:
+        sweep_idle(t, tape, book, out, settings)
+
+
+@rule
+def least_usd(a: int, accounts: Accounts, settings: Settings) -> float:
+    """Smallest surplus that a venue's account sends back, in its settle currency."""
+    return max(settings.sweep_min_usd / cash_px(a, accounts), LEAST_USD)
+
+
+@rule
+def rests(a: int, accounts: Accounts, settings: Settings) -> bool:
+    """Whether an account is left as it is: in its band, or with a surplus that cannot move.
+
+    What was refused to leave stays refused while there is no cash for it; everything else that is
+    refused is looked at again.
+    """
+    if accounts.transfer_refused[a]:
+        return False
+    refused = bool(accounts.sweep_refused[a])
+    if is_in_band(a, accounts, settings):
+        return not refused
+    spare = surplus_usd(a, accounts, settings)
+    if spare <= 0.0:  # called
+        return False
+    least = least_usd(a, accounts, settings) if accounts.parent[a] < 0 else LEAST_USD
+    if spare < least or accounts.strict[a]:
+        return True
+    return refused and min(accounts.cash_usd[a], accounts.cash_free_usd[a]) < least
+
+
+@rule
+def is_calm(
+    accounts: Accounts, collateral: Collateral, pending: Pending, settings: Settings
+) -> bool:
+    """Whether there is nothing to send, to wait for or to say, as in most hours."""
+    for a in range(WALLET + 1, accounts.cash_usd.shape[0]):
+        waits = pending.due_row[a] >= 0 or owed_usd(a, accounts, collateral) > 0.0
+        if waits or not rests(a, accounts, settings):
+            return False
+    return True
+
+
+@rule
+def meet_all(
+    t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
+) -> None:
+    """Calls of the margin accounts in turn, and what they have to spare."""
     accounts, pending = book.accounts, book.pending
     # What issuers owe meets the calls in turn, each dollar once.
     accounts.spare_usd[WALLET] = owed_by_issuers(book)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Accounts, Book, Collateral, Past, Perps, Replay, TermsNow, Tokens, View
-from perpkit.book.margin import margin_ratio, pledged_units, price_liquidations
+from perpkit.arrays import Accounts, Book, Past, Perps, Replay, TermsNow, View
+from perpkit.book.legs import undelivered
+from perpkit.book.margin import margin_ratio, pledged_units
 from perpkit.rule import rule
 
 
@@ -45,14 +46,19 @@ def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
 
 
 @rule
-def mirror_tokens(tokens: Tokens, collateral: Collateral, view: View) -> None:
-    """Show the tokens to the strategy."""
+def mirror_tokens(book: Book, view: View) -> None:
+    """Show the tokens to the strategy; pending are those bought and not delivered yet."""
+    tokens, collateral = book.tokens, book.collateral
     for k in range(tokens.units.shape[0]):
         token = view.tokens[k]
         token.units = tokens.units[k]
-        token.pledged = pledged_units(k, collateral)
+        token.pending = undelivered(k, book.pending)
         token.fair_px = tokens.fair_px[k]
         token.multiplier = tokens.multiplier[k]
+    # Of the others nothing is ever pledged.
+    for a in range(collateral.units.shape[0]):
+        for k in range(collateral.before[a], tokens.units.shape[0] - collateral.after[a]):
+            view.tokens[k].pledged = pledged_units(k, collateral)
 
 
 @rule
@@ -68,8 +74,7 @@ def mirror_accounts(accounts: Accounts, view: View) -> None:
 
 @rule
 def look(terms: TermsNow, book: Book, view: View) -> None:
-    """Show the assessed book to the strategy, which never writes it."""
-    price_liquidations(terms, book.perps, book.accounts)
+    """Show the assessed and priced book to the strategy, which never writes it."""
     mirror_perps(terms, book.perps, view)
-    mirror_tokens(book.tokens, book.collateral, view)
+    mirror_tokens(book, view)
     mirror_accounts(book.accounts, view)

@@ -31,7 +31,7 @@ def write_payment(
 def write_fill(
     where: tuple[int, int, int, int, int], what: tuple[float, float, float, float], out: Out
 ) -> None:
-    """Add a fill row.
+    """Add a fill row; the way of a token that is not its quote is told of it after.
 
     ``where`` is row, row of the decision, instrument, account and reason; ``what`` signed units,
     price, the price they are valued at, and the fee in USD.
@@ -46,6 +46,8 @@ def write_fill(
     fill.px = what[1]
     fill.value_px = what[2]
     fill.fee_usd = what[3]
+    fill.way = 0
+    fill.settlement_id = 0
     out.used[0] += 1
 
 
@@ -65,12 +67,13 @@ def write_event(row: int, kind: int, instrument: int, account: int, usd: float, 
 def has_room(out: Out, instruments: int, accounts: int, pledges: int) -> bool:
     """Whether the buffers hold one more hour at its worst.
 
-    An hour can close, reduce, increase and cut an instrument, redeem and sweep it, settle and pay
-    on it, and say up to eight things about it; an account can lose its margin, make bad debt, pay
-    interest, and move cash; a pledge, of a token in an account, can be sold, lost and released.
+    An hour can split, round, close, reduce, increase and cut an instrument, redeem and sweep it,
+    undo its last trade and those of the hour, settle and pay on it, and say up to fifteen things
+    about it; an account can lose its margin, make bad debt, pay interest, and move cash; a pledge,
+    of a token in an account, can be split, sold, lost and released.
     """
-    fills = out.used[0] + 8 * instruments + 3 * pledges <= out.fills.shape[0]
+    fills = out.used[0] + 12 * instruments + 4 * pledges <= out.fills.shape[0]
     kept = out.payments.shape[0]
-    payments = kept == 0 or out.used[1] + 4 * instruments + 6 * accounts <= kept
-    events = out.used[2] + 8 * instruments + 8 * accounts + 3 * pledges <= out.events.shape[0]
+    payments = kept == 0 or out.used[1] + 6 * instruments + 6 * accounts <= kept
+    events = out.used[2] + 15 * instruments + 8 * accounts + 3 * pledges <= out.events.shape[0]
     return bool(fills and payments and events)
