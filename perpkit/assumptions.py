@@ -8,9 +8,13 @@ import polars as pl
 from perpkit.arrays import Closed, Session
 from perpkit.collateral import Assumption, collateral_assumptions, collateral_used
 from perpkit.config import ASSUMED, RunConfig
+from perpkit.delivery import Delivery, assumed
 from perpkit.rulebook import OwnFile, open_rulebook
 from perpkit.tape import Market, has_swaps, sessions_unknown, sessions_used
+from perpkit.tape.holder import products_of
+from perpkit.tape.settling import path_of
 from perpkit.tape.shocks import played
+from perpkit.traded import way_assumptions
 from perpkit.units import HOUR_NS, stamp, to_ns
 
 __all__ = ["Assumption", "assumptions", "own_files", "warnings"]
@@ -37,21 +41,28 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
         )
         for file in own_files(market, config)
     ]
-    return (*made.values(), *_issuers(market, config), *own, *terms)
+    acted = [Assumption(*one) for one in market.assumed]
+    return (*made.values(), *_issuers(market, config), *acted, *own, *terms)
 
 
 def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     """The user's own rulebook files that speak of the run's venues and issuers."""
     perps, tokens = market.dataset.perps_meta, market.dataset.tokens_meta
-    return open_rulebook(config.rulebook).own_files(
+    book = open_rulebook(config.rulebook)
+    return book.own_files(
         [perps[c].venue for c in market.names.coins],
         [tokens[t].issuer for t in market.names.tokens],
         collateral_used(market, config),
+        () if config.holder is None else products_of(market.dataset, market.names, book),
     )
 
 
 _NO_ASSUMPTIONS = frozenset(
-    {"data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"}
+    {
+        *("data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"),
+        *("settlement", "token_settlement", "seed"),
+        *("token_way", "ways"),  # each token's are told
+    }
 )
 
 
@@ -86,11 +97,58 @@ def _standing(market: Market, config: RunConfig) -> list[Assumption]:
             f"a failing account is closed {price}, large positions in part first",
         ),
         Assumption("topup_at_ratio", topup, moves),
+        *_sweeping(config),
         _clock(market),
         *_settling(market),
+        *_delivery(market, config),
         *_price_path(market),
         *collateral_assumptions(market, config),
+        _holder(config),
+        *_locks(market, config),
+        *way_assumptions(market, config),
     ]
+
+
+def _sweeping(config: RunConfig) -> list[Assumption]:
+    """What goes back to the wallet at least, where anything does."""
+    if config.sweep_at_ratio is None:
+        return []
+    least = f"{config.sweep_min_usd:g}"
+    return [Assumption("sweep_min_usd", least, "least that is swept to the wallet, a choice")]
+
+
+def _holder(config: RunConfig) -> Assumption:
+    """Whose eligibility was tested."""
+    holder = config.holder
+    if holder is None:
+        return Assumption("holder", "none told", "who may hold and trade this was not tested")
+    barred = {
+        "strict": "what is barred and what is not known are refused",
+        "known": "what is barred is refused, what is not known is said",
+        "warn": "what is barred or not known is only said",
+    }[holder.eligibility]
+    told = f"{holder.jurisdiction.upper()}, kyc {holder.kyc}"
+    return Assumption("holder", told, f"{holder.eligibility}: {barred}; no legal advice")
+
+
+def _locks(market: Market, config: RunConfig) -> list[Assumption]:
+    """What a holder keeps of a token that its issuer locks, where one does."""
+    told = set() if config.shocks == "ignore" else set(market.dataset.shocks["kind"])
+    made = []
+    if "revoke" in told:
+        left = {
+            "locked": "neither bought, sold nor redeemed; the harshest reading",
+            "redeem": "not bought and not sold; the issuer takes it back",
+            "sell": "not bought; sold and redeemed, as the sender of a transfer is not tested",
+        }[config.after_revoke]
+        why = f"a token of a revoked holder: {left}"
+        made.append(Assumption("after_revoke", config.after_revoke, why))
+    if told & {"freeze", "pause"} and market.pledges is not None:
+        counted = config.locked_margin == "counted"
+        left = "at its carried price" if counted else "for nothing; no venue publishes its rule"
+        why = f"a pledged token that nobody may move counts {left}"
+        made.append(Assumption("locked_margin", config.locked_margin, why))
+    return made
 
 
 def _leverage(told: float | dict[str, float]) -> str:
@@ -146,6 +204,23 @@ def _settling(market: Market) -> list[Assumption]:
     if others:
         why += f"; {', '.join(others)} taken at one USD"
     return [Assumption("settle currencies", named, why)]
+
+
+def _delivery(market: Market, config: RunConfig) -> list[Assumption]:
+    """What each path rests on that trades do not settle on at once."""
+    if not market.tape.settle_rows.shape[1]:
+        return []
+    taken: dict[Delivery, list[str]] = {}
+    for token in market.names.tokens:
+        taken.setdefault(path_of(token, config), []).append(token)
+    return [
+        Assumption(
+            f"settlement of {', '.join(tokens)}",
+            path.mode,
+            f"drawn with seed {config.seed}, by {', '.join(assumed(path))}",
+        )
+        for path, tokens in taken.items()
+    ]
 
 
 def _price_path(market: Market) -> list[Assumption]:
@@ -294,6 +369,9 @@ def _from_events(events: pl.DataFrame) -> list[str]:
         "adl": "positions closed by auto-deleveraging",
         "capped": "targets held back by an open-interest cap",
         "venue_failed": "failures of a venue",
+        "locked": "times that issuers locked tokens held: frozen, paused, or their holder revoked",
+        "forced_transfer": "forced transfers of tokens held",
+        "unwound": "trades that failed to settle and were undone",
         "transfer_refused": "transfers refused: no cash was there, or none might leave",
     }
     counts = dict(events.group_by("kind").len().iter_rows())

@@ -65,7 +65,7 @@ def manifest(
             "accounts": list(names.accounts),
         },
         "funding": market.funding_from,
-        "seed": None,  # nothing in a run is drawn at random
+        "seed": config.seed,
         "terms": [_plain(t._asdict()) for t in market.resolved.used],
         "facts": market.facts,
         "assumptions": [a._asdict() for a in assumed],

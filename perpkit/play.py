@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -111,9 +111,11 @@ def set_up(
     pledged = int(holding[-1]) + 1 if holding.size else 0
     if config.portfolio_margin:  # a rule of every account, with a pledge or without
         pledged = int((names.account_parent < 0).sum())
-    book = blank(Book, M=coins, K=tokens, A=accounts, W=redeeming, C=pledged)
+    late = max(market.tape.mint_rows.shape[1], market.tape.settle_rows.shape[1])
+    book = blank(Book, M=coins, K=tokens, A=accounts, W=redeeming, C=pledged, H=late)
     # The run's own copy; the market's is shared by every run.
-    for own, shared in zip(book.tokens, market.tokens, strict=True):
+    columns: Iterator[tuple[Any, Any]] = zip(book.tokens, market.tokens, strict=True)
+    for own, shared in columns:
         own[:] = shared
     book.tokens.target[:] = np.nan
     book.perps.target[:] = np.nan
@@ -135,15 +137,16 @@ def set_up(
         book.accounts.cash_usd[:] /= market.tape.cash_px[0]
     book.pending.due_row[:] = -1
     book.pending.redeem_row[:] = -1
+    book.pending.leg_row[:] = -1
     if pledges is not None:
         place_collateral(pledges, market.tape, names.tokens, book)
     instruments = coins + tokens
     rows = blank(Rows, T=hours, M=coins, K=tokens, A=accounts, C=pledged)
     out = blank(
         Out,
-        fills=max(8_192, 8 * instruments + 3 * pledged * tokens),
+        fills=max(8_192, 12 * instruments + 4 * pledged * tokens),
         payments=max(65_536, 6 * (instruments + accounts)),
-        events=max(8_192, 8 * (instruments + accounts) + 3 * pledged * tokens),
+        events=max(8_192, 15 * instruments + 8 * accounts + 3 * pledged * tokens),
         three=3,
     )
     view = blank(View, M=coins, K=tokens, A=accounts)
@@ -197,7 +200,9 @@ def play(
     row = 0
     while row < hours:
         last = min(row + chunk, hours)
-        row = _step(stage, strategy, loop, (entry, settings, row, last))
+        begun, row = row, _step(stage, strategy, loop, (entry, settings, row, last))
+        if row == begun:
+            raise AssertionError(f"the buffers do not hold the hour of row {row}")
         _refuse_events(stage, strategy)
         out = stage.ledger.out
         for n, buffer in enumerate((out.fills, out.payments, out.events)):

@@ -30,6 +30,7 @@ from perpkit.shipped import shipped_folder
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
 from perpkit.tape import Market, complete, cut_before, lay, settles_over_hours
+from perpkit.tape.splits import units_of
 from perpkit.units import HOUR_NS, to_ns
 
 IDENTITY = 1e-9  # of equity, or of the capital where that is more
@@ -227,7 +228,8 @@ def context(market: Market, config: RunConfig) -> Context:
             "time": time_ms[rows],
             "coin": np.array(names.coins)[coins],
             "funding": tape.funding[rows, coins],
-            "oracle_px": tape.oracle_px[rows, coins],
+            # In the units of the first hour: a split is no return.
+            "oracle_px": (tape.oracle_px * units_of(tape))[rows, coins],
         }
     ).with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC")))
     phase = pl.DataFrame(

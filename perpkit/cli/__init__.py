@@ -11,9 +11,12 @@ from typer.exceptions import TyperException
 
 from perpkit.cli.backtest import backtest
 from perpkit.cli.data import data
+from perpkit.cli.eligibility import eligibility
+from perpkit.cli.financing import financing
 from perpkit.cli.infer import infer
 from perpkit.cli.markets import markets
 from perpkit.cli.rules import rules
+from perpkit.cli.settlement import settlement
 from perpkit.cli.version import show_version
 from perpkit.errors import PerpkitError
 
@@ -28,11 +31,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+rules.command("eligibility")(eligibility)
 rules.command("infer")(infer)
 app.command()(backtest)
 app.add_typer(data, name="data")
 app.add_typer(rules, name="rules")
 app.add_typer(markets, name="markets")
+app.add_typer(settlement, name="settlement")
+app.add_typer(financing, name="financing")
 app.callback()(show_version)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from perpkit.cli.options import Debug, Rules
+
 
 def backtest(
     strategy: Annotated[str, typer.Argument(help="Strategy: a name, or the path of a file.")],
@@ -18,9 +20,7 @@ def backtest(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A strategy parameter or a run setting."),
     ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="Own rulebook: a TOML file, or a folder of them.")
-    ] = None,
+    rules: Rules = None,
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last hour, UTC.")] = None,
     out: Annotated[
@@ -39,7 +39,7 @@ def backtest(
     pure_python: Annotated[
         bool, typer.Option("--pure-python", help="Run uncompiled: slow, same numbers.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Play a strategy over a dataset and write the result folder."""
     from perpkit.cli.console import stages

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from perpkit.cli.options import AsJson, Debug, Source
 
 if TYPE_CHECKING:
     from perpkit.cli.lines import Lines
@@ -17,15 +18,13 @@ _ODD_SHOWN = 10
 
 
 def infer(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Dataset folder, or a Parquet file of funding.")
-    ],
+    folder: Source,
     interval_hours: Annotated[
         int | None,
         typer.Option("--interval-hours", help="Time between settlements; default by the stamps."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Find multiplier, clamp and interest from settled rates and premiums alone."""
     from perpkit.export import as_json as to_json

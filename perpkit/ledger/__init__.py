@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from perpkit.ledger.causes import CAUSES, attribute
+from perpkit.codes import CAUSES
+from perpkit.ledger.causes import attribute
 from perpkit.ledger.tables import (
     accounts_frame,
     attribution_frame,

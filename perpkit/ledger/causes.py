@@ -6,26 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import F64, I64, Flow, Reason, Records
+from perpkit.arrays import B8, F64, I64, Flow, Reason, Records
+from perpkit.codes import CAUSES
 from perpkit.ledger.holdings import NAV_KINDS, holdings, in_usd, unrealised
 from perpkit.play import Played
 from perpkit.tape import Market
 
-CAUSES = (
-    "perp_price",
-    "token_price",
-    "funding",
-    "yield",
-    "dividend",
-    "fees",
-    "slippage",
-    "interest",
-    "transfer",
-    "settlement",
-    "liquidation",
-    "bad_debt",
-)
-# What an account pays or is paid, in its settle currency, and what tokens earn, in USD.
+# What an account pays or is paid, in its settle currency; what tokens earn, in USD, and what perps
+# pay on dividends, in the settle currency.
 _OF_TOKENS = {Flow.DIVIDEND: "dividend", Flow.YIELD: "yield"}
 _OF_FLOW = {
     Flow.TRANSFER: "transfer",
@@ -33,6 +21,7 @@ _OF_FLOW = {
     Flow.BAD_DEBT: "bad_debt",
     Flow.INTEREST: "interest",
     Flow.VENUE_LOSS: "settlement",
+    Flow.SETTLEMENT_COST: "settlement",
 }
 # What the price of a fill books against mark or fair price.
 _OF_REASON = {
@@ -45,6 +34,9 @@ _OF_REASON = {
     Reason.SWEPT: "slippage",
     Reason.DELEVERED: "slippage",
     Reason.SHOCK: "settlement",
+    # Of a split the price's own cause: what it took from the units held, the new ones give back.
+    Reason.ACTION: "perp_price",
+    Reason.SETTLEMENT: "settlement",
 }
 
 
@@ -136,7 +128,12 @@ def _of_payments(market: Market, played: Played) -> list[Part]:
         made.append(Part(cause, own["row"], own["instrument"], own["account"], usd))
     for flow, cause in _OF_TOKENS.items():
         own = payments[payments["flow"] == flow]
-        made.append(Part(cause, own["row"], own["instrument"], own["account"], own["usd"]))
+        usd = np.where(
+            own["instrument"] < len(market.names.coins),
+            in_usd(own["usd"], market, own["account"], own["row"]),
+            own["usd"],
+        )
+        made.append(Part(cause, own["row"], own["instrument"], own["account"], usd))
     return made
 
 
@@ -161,10 +158,18 @@ def _of_fills(market: Market, played: Played) -> list[Part]:
     lost, fees = fill_costs(market, fills)
     made = [Part("fees", fills["row"], fills["instrument"], fills["account"], -fees)]
     for reason in np.unique(fills["reason"]):
-        which = fills["reason"] == reason
-        own, cause = fills[which], _OF_REASON[Reason(int(reason))]
-        made.append(Part(cause, own["row"], own["instrument"], own["account"], lost[which]))
+        which, cause = fills["reason"] == reason, _OF_REASON[Reason(int(reason))]
+        if reason == Reason.ACTION:
+            token = which & (fills["instrument"] >= len(market.names.coins))
+            made.append(_part("token_price", fills, lost, token))
+            which &= ~token
+        made.append(_part(cause, fills, lost, which))
     return made
+
+
+def _part(cause: str, fills: Records, usd: F64, which: B8) -> Part:
+    own = fills[which]
+    return Part(cause, own["row"], own["instrument"], own["account"], usd[which])
 
 
 def _of_currencies(market: Market, played: Played) -> list[Part]:
@@ -193,7 +198,9 @@ def _merge(parts: list[Part], market: Market) -> Causes:
     key, usd = key[order], usd[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
     usd = np.add.reduceat(usd, first) if first.size else usd
-    key, account = np.divmod(key[first], accounts)
+    left = usd != 0.0  # what a split takes and gives is nothing
+    key, usd = key[first][left], usd[left]
+    key, account = np.divmod(key, accounts)
     key, instrument = np.divmod(key, instruments)
     row, cause = np.divmod(key, len(CAUSES))
     return Causes(row, cause, instrument - 1, account, usd)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import F64, I64
+from perpkit.arrays import F64, I64, Reason
 from perpkit.play import Kept, Played
 from perpkit.tape import Market
 
@@ -57,7 +57,7 @@ def in_usd(usd: F64, market: Market, account: Any, row: Any = slice(None)) -> F6
 def entry_prices(market: Market, played: Played) -> F64:
     """(T, M) average price of each open position, from the fills.
 
-    Enlarging averages, reducing keeps, and a turn starts anew.
+    Enlarging averages, reducing keeps, a turn starts anew, and a split restates.
     """
     fills = played.fills[played.fills["instrument"] < len(market.names.coins)]
     made = np.zeros_like(played.rows.position)
@@ -67,7 +67,9 @@ def entry_prices(market: Market, played: Played) -> F64:
         m, t = int(fill["instrument"]), int(fill["row"])
         before, size, px = held[m], float(fill["size"]), float(fill["px"])
         after = before + size
-        if before * size < 0.0:
+        if fill["reason"] == Reason.ACTION and px == 0.0:  # the same position in new units
+            entry[m] *= before / after
+        elif before * size < 0.0:
             entry[m] = px if abs(size) > abs(before) else entry[m]
         elif after != 0.0:
             entry[m] = (before * entry[m] + size * px) / after

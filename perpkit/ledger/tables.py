@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import F64, Event, Reason
-from perpkit.ledger.causes import CAUSES, Causes, fill_costs, held_before
-from perpkit.ledger.holdings import NAV_KINDS, holdings, in_usd
+from perpkit.arrays import F64, Event, Reason, Records
+from perpkit.codes import CAUSES
+from perpkit.ledger.causes import Causes, fill_costs, held_before
+from perpkit.ledger.holdings import NAV_KINDS, ROUNDING_FRAC, holdings, in_usd
 from perpkit.ledger.words import EVENTS, REASONS, WAYS, detail_of, told_usd, way_of
 from perpkit.play import Played
 from perpkit.tape import Market
@@ -150,12 +151,15 @@ def positions_frame(market: Market, played: Played, strategy: str) -> pl.DataFra
 def _settled_on(played: Played, coins: int) -> F64:
     """(T, M) positions that funding settles on.
 
-    Settlement comes before liquidation and fills: on the position of the row before, unless its
-    venue has failed first.
+    Settlement comes before liquidation and fills: on the position of the row before, as its
+    venue's failure or a split has left it.
     """
     held, fills = held_before(played.rows.position), played.fills
-    failed = fills[(fills["reason"] == Reason.SHOCK) & (fills["instrument"] < coins)]
-    held[failed["row"], failed["instrument"]] = 0.0
+    before = np.isin(fills["reason"], (Reason.SHOCK, Reason.ACTION))
+    moved = fills[before & (fills["instrument"] < coins)]
+    was = np.abs(held)
+    np.add.at(held, (moved["row"], moved["instrument"]), moved["size"])
+    held[np.abs(held) <= ROUNDING_FRAC * was] = 0.0  # of a position that is gone
     return held
 
 
@@ -199,11 +203,16 @@ def fills_frame(market: Market, played: Played, strategy: str) -> pl.DataFrame:
             "size": np.abs(fills["size"]),
             "px": fills["px"],
             "fee_usd": fees,
-            "slippage_usd": lost,
+            "slippage_usd": np.where(fills["reason"] == Reason.ACTION, 0.0, lost),
             "reason": _names(REASONS, fills["reason"], "reason"),
-            "settlement_id": pl.Series([None] * len(fills), dtype=pl.Int64),
+            "settlement_id": pl.Series(_settlements(fills), dtype=pl.Int64),
         }
     )
+
+
+def _settlements(fills: Records) -> list[int | None]:
+    """Number of each fill's settlement; None where it settled at once."""
+    return [int(n) or None for n in fills["settlement_id"]]
 
 
 def events_frame(market: Market, played: Played) -> pl.DataFrame:

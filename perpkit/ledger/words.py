@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpkit.arrays import F64, I64, Event, Reason, Records
+from perpkit.arrays import F64, I64, Event, Reason, Records, Way
 from perpkit.ledger.holdings import WALLET, in_usd
 from perpkit.tape import Market
 
 REASONS = tuple(reason.name.lower() for reason in Reason)
 EVENTS = tuple(event.name.lower() for event in Event)
-WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue")
+WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue", "dex")
 
-_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE = range(len(WAYS))
-_OF_PERP = {Reason.BACKSTOP: _BACKSTOP, Reason.ADL: _ADL, Reason.SHOCK: _VENUE}
+_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE, _DEX = range(len(WAYS))
+_OF_WAY = {Way.QUOTE: _QUOTE, Way.DEX: _DEX, Way.ISSUER: _ISSUER}
+_OF_PERP = {
+    Reason.BACKSTOP: _BACKSTOP,
+    Reason.ADL: _ADL,
+    Reason.SHOCK: _VENUE,
+    Reason.ACTION: _VENUE,
+}
 _OF_TOKEN = {
     Reason.SEIZED: _VENUE,
     Reason.REDEEMED: _ISSUER,
     Reason.SWEPT: _ISSUER,
     Reason.SHOCK: _VENUE,
+    Reason.ACTION: _ISSUER,
 }
 
 _DETAILS = {
@@ -48,6 +55,16 @@ _DETAILS = {
     Event.CAPPED: "open interest is at its cap: only what reduces the position is done",
     Event.VENUE_FAILED: "the venue failed: {usd:,.2f} USD of cash and pledged tokens lost",
     Event.RELEASED: "{usd:,.2f} USD of it back from being pledged",
+    Event.LOCKED: "{usd:,.2f} USD of it may not be moved: frozen, paused, or the holder revoked",
+    Event.UNLOCKED: "{usd:,.2f} USD of it may be moved again, or further",
+    Event.FORCED_TRANSFER: "{usd:,.2f} USD of it moved away by the issuer, for nothing",
+    Event.SPLIT: "split: units, price and standing target are in new terms; {usd:,.2f} USD held",
+    Event.MARKET_SETTLED: "{usd:,.2f} USD settled at the last mark before a split; what it hedged "
+    "is not hedged",
+    Event.SETTLEMENT_SENT: "a trade of {usd:,.2f} USD is under way",
+    Event.SETTLED: "the trade of {usd:,.2f} USD is delivered and paid",
+    Event.UNWOUND: "the trade of {usd:,.2f} USD failed to settle and is undone",
+    Event.LEG_WAITS: "an order of {usd:,.2f} USD waits for the trade under way",
 }
 # Told as they stand: a share, and what tokens are given or taken for.
 _PLAIN = (
@@ -55,6 +72,13 @@ _PLAIN = (
     Event.SEIZED,
     Event.REDEEM_SENT,
     Event.SWEPT,
+    Event.LOCKED,
+    Event.UNLOCKED,
+    Event.FORCED_TRANSFER,
+    Event.SETTLEMENT_SENT,
+    Event.SETTLED,
+    Event.UNWOUND,
+    Event.LEG_WAITS,
 )
 # The same kinds where the cash goes the other way.
 _TO_WALLET = {
@@ -66,13 +90,17 @@ _TO_WALLET = {
 def way_of(fills: Records, coins: int) -> I64:
     """Number in :data:`WAYS` of how each fill was done."""
     perp = np.full(len(REASONS), _BOOK)
-    token = np.full(len(REASONS), _QUOTE)
+    forced = np.full(len(REASONS), -1)
     for reason, way in _OF_PERP.items():
         perp[reason] = way
     for reason, way in _OF_TOKEN.items():
-        token[reason] = way
-    which = fills["reason"]
-    return np.asarray(np.where(fills["instrument"] < coins, perp[which], token[which]))
+        forced[reason] = way
+    which, taken = fills["reason"], np.array([_OF_WAY[way] for way in Way])[fills["way"]]
+    token = np.where(forced[which] < 0, taken, forced[which])
+    made = np.where(fills["instrument"] < coins, perp[which], token)
+    # No venue loses what lies in the wallet: its issuer moved it.
+    moved = (which == Reason.SHOCK) & (fills["account"] == WALLET)
+    return np.asarray(np.where(moved, _ISSUER, made))
 
 
 def told_usd(market: Market, events: Records) -> F64:

@@ -43,6 +43,23 @@ def learn(path: Records, term: Records, era: int) -> None:
 
 
 @rule
+def restate(path: Records, ratio: float) -> None:
+    """Put a coin's state in the units after a split; a ratio of NaN lists it anew.
+
+    Without it the step limits would take the split for a crash and crawl after it.
+    """
+    path.external_px /= ratio
+    path.oracle_px /= ratio
+    path.mark_px /= ratio
+    path.supplied_px /= ratio
+    path.basis_sum /= ratio
+    path.internal_px /= ratio
+    path.reference_px /= ratio
+    path.lowest_px /= ratio
+    path.highest_px /= ratio
+
+
+@rule
 def switch_update(frac: float, updates: int) -> int:
     """The last update before external prices turn at a fraction of the hour; NaN: they do not."""
     if math.isnan(frac):

@@ -11,7 +11,7 @@ from numba import types
 
 from perpkit.arrays import TERM, Axes, Records, Session, Settings, Tape, Tokens
 from perpkit.market.funding import formula_rate, hours_covered, mean_premium, short_rate
-from perpkit.market.hour import learn, solve_hour
+from perpkit.market.hour import learn, restate, solve_hour
 from perpkit.market.oracle import form_price, is_solved
 from perpkit.market.premium import premium_of
 from perpkit.market.quotes import value_tokens
@@ -41,8 +41,7 @@ def form_market(
             ask = tape.impact_ask_px[t, m]
             if m < priced:
                 path = tape.path[m]
-                told = tape.external_px[t, m]
-                path.told_px = told
+                path.told_px = tape.external_px[t, m]
                 path.bid_px = bid
                 path.ask_px = ask
                 path.mid_px = tape.mid_px[t, m]
@@ -50,12 +49,13 @@ def form_market(
                 if t > 0:
                     path.oracle_px = tape.oracle_px[t - 1, m]
                     path.mark_px = tape.mark_px[t - 1, m]
+                if m < tape.split_ratio.shape[1] and tape.split_ratio[t, m] != 1.0:
+                    restate(path, tape.split_ratio[t, m])
                 if is_solved(term):
                     learn(path, term, tape.era[t] + 1)
                     session = int(term.external_session)
                     opened = session == ALWAYS
-                    turn = math.nan
-                    back = math.nan
+                    turn = back = math.nan
                     if session not in (ALWAYS, NEVER):
                         opened = tape.opened[t, session]
                         turn = tape.first_frac[t, session]

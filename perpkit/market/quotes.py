@@ -51,6 +51,7 @@ def value_tokens(t: int, tape: Tape, tokens: Tokens, settings: Settings) -> None
     frozen weekend quotes are 1 bp to 15% wide with ``halted = false``, so width alone cannot tell.
     Else the last fair price goes with the oracle of the paired perp; before any, it is the mid.
     """
+    held = tape.shares if tape.shares.shape[1] > 0 else tape.multiplier
     for k in range(tape.bid_px.shape[1]):
         bid = tape.bid_px[t, k]
         ask = tape.ask_px[t, k]
@@ -63,7 +64,7 @@ def value_tokens(t: int, tape: Tape, tokens: Tokens, settings: Settings) -> None
         tape.live[t, k] = live
         fair = 0.5 * (bid + ask)
         if not live and t > 0 and not math.isnan(tape.fair_px[t - 1, k]):
-            before, shares = tape.multiplier[t - 1, k], tape.multiplier[t, k]
+            before, shares = held[t - 1, k], held[t, k]
             fair = in_shares(tape.fair_px[t - 1, k], before, shares)
             perp = tokens.perp[k]
             if perp >= 0:

@@ -7,12 +7,13 @@ from math import isnan
 
 import polars as pl
 
+from perpkit.codes import CAUSES
 from perpkit.metrics.carry import attribution_metrics, carry_metrics
 from perpkit.metrics.drawdown import drawdown_metrics
 from perpkit.metrics.funding import funding_metrics
 from perpkit.metrics.margin import margin_metrics, weekend_metrics
 from perpkit.metrics.numbers import Value
-from perpkit.metrics.reading import CAUSES, Context, read
+from perpkit.metrics.reading import Context, read
 from perpkit.metrics.returns import return_metrics
 from perpkit.metrics.table import METRICS, Metric, document
 from perpkit.metrics.trades import activity_metrics, round_trips, trade_metrics

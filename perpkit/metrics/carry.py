@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from perpkit.arrays import B8, F64
+from perpkit.codes import CAUSES
 from perpkit.metrics.numbers import Value, positive, ratio, times
-from perpkit.metrics.reading import CAUSES, Run, add_up, floats
+from perpkit.metrics.reading import Run, add_up, floats
 from perpkit.metrics.trades import Trades, volume
 from perpkit.units import HOURS_PER_YEAR
 

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from perpkit.arrays import B8, F64, I64, Phase
+from perpkit.codes import CAUSES
 from perpkit.errors import DataError
 from perpkit.tape import WALLET
 from perpkit.units import HOUR_MS
-
-CAUSES: Final = (
-    "perp_price",
-    "token_price",
-    "funding",
-    "yield",
-    "dividend",
-    "fees",
-    "slippage",
-    "interest",
-    "transfer",
-    "settlement",
-    "liquidation",
-    "bad_debt",
-)
 
 
 class Context(NamedTuple):

@@ -119,13 +119,14 @@ token_price_usd | USD | Sum of the cause: moves of tokens' fair prices; of treas
 funding_usd | USD | Funding P&L, sum of the cause: -position · oracle price · rate at each
     settlement.
 yield_usd | USD | Sum of the cause: growth of NAV and yield of treasury and stable tokens.
-dividend_usd | USD | Sum of the cause: dividends net of withholding.
+dividend_usd | USD | Sum of the cause: dividends net of withholding, less those that shorts owe.
 fees_usd | USD | Sum of the cause; costs are negative.
 slippage_usd | USD | Sum of the cause: price of fills against mark or fair price, minting and
     redemption at NAV too.
 interest_usd | USD | Sum of the cause: interest on cash that a margin account owes.
 transfer_usd | USD | Sum of the cause: cost of moving cash between accounts.
-settlement_usd | USD | Sum of the cause: what failed venues kept.
+settlement_usd | USD | Sum of the cause: what failed venues kept, what issuers moved away, what
+    undone trades missed, costs of settling.
 liquidation_usd | USD | Sum of the cause: forced fills against mark, pledged tokens sold by the
     venue, margin lost.
 bad_debt_usd | USD | Sum of the cause: shortfall borne by the venue, positive.

@@ -5,10 +5,12 @@
 - :func:`check_data`: funding, premiums, step limits and discovery bounds against the rulebook, with
   :func:`audit_funding`, :func:`audit_premium`, :func:`audit_steps`, :func:`audit_bounds` for one
   coin;
-- :func:`funding_rates`: what funding came to a year, over windows and by phase of the week.
+- :func:`funding_rates`: what funding came to a year, over windows and by phase of the week;
+- :func:`breakeven`: days of carry that pay for the friction of entry and exit.
 """
 
 from perpkit.research.audit import Audit, audit_funding, audit_premium
+from perpkit.research.breakeven import Breakeven, breakeven, breakeven_days
 from perpkit.research.check import Checked, DataCheck, Subject, check_data
 from perpkit.research.findings import Finding, Severity
 from perpkit.research.history import History, Settled, read_history
@@ -18,6 +20,7 @@ from perpkit.research.rates import FundingRates, funding_rates, rolling
 
 __all__ = [
     "Audit",
+    "Breakeven",
     "Checked",
     "DataCheck",
     "Finding",
@@ -31,6 +34,8 @@ __all__ = [
     "audit_funding",
     "audit_premium",
     "audit_steps",
+    "breakeven",
+    "breakeven_days",
     "check_data",
     "funding_rates",
     "infer",

@@ -106,10 +106,8 @@ def external_switches(time_ns: I64, session: str) -> Switches:
 
     Raises
     ------
-    RequestError
-        If the session is none of these.
-    DataError
-        If an instant is outside the tables of days.
+    RequestError, DataError
+        As :func:`session_hours`.
 
     Examples
     --------
@@ -148,10 +146,8 @@ def open_at(time_ns: I64, session: str) -> B8:
 
     Raises
     ------
-    RequestError
-        If the session is none of these.
-    DataError
-        If an instant is outside the tables of days.
+    RequestError, DataError
+        As :func:`session_hours`.
     """
     _known(session, SESSIONS)
     if session == "24/7" or not len(time_ns):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64, I64, Records, Session, Settings, Tape, Tokens
+from perpkit.arrays import B8, F64, I64, Session, Settings, Tape, Tokens
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
@@ -26,17 +26,20 @@ from perpkit.rulebook import (
     open_rulebook,
     resolve_terms,
 )
+from perpkit.tape.actions import lay_actions
 from perpkit.tape.caps import lay_caps, refuse_limits
 from perpkit.tape.collateral import FORMED, Pledges, pledges_of, with_collateral
 from perpkit.tape.currencies import Currencies, lay_currencies
 from perpkit.tape.formula import formula_rates, has_swaps
+from perpkit.tape.holder import check_holder
 from perpkit.tape.hours import lay_hours
 from perpkit.tape.instruments import Instruments, choose
 from perpkit.tape.modes import margin, refuse_portfolio, refuse_unified
 from perpkit.tape.prices import Prices, lay_prices, span
-from perpkit.tape.quotes import Quotes, lay_dividends, lay_quotes
+from perpkit.tape.quotes import Quotes, lay_quotes
 from perpkit.tape.redemption import lay_clocks, lay_formed, value_formed
 from perpkit.tape.settlements import lay_settlements, settlements
+from perpkit.tape.settling import lay_settlement
 from perpkit.tape.shocks import (
     Struck,
     incidents,
@@ -45,7 +48,9 @@ from perpkit.tape.shocks import (
     stand_still,
     stopped,
 )
+from perpkit.tape.splits import premiums, restated_before, restated_extremes
 from perpkit.tape.switches import lay_switches, mid_for_impact, priced_inside, sessions_with_turns
+from perpkit.tape.ways import form_navs, lay_ways
 from perpkit.units import HOUR_NS, stamp
 
 
@@ -71,6 +76,8 @@ class Market:
     # of a market made in memory every account is in USD
     currencies: Currencies = field(default_factory=lambda: Currencies((), ()))
     facts: dict[str, float | int | None] = field(default_factory=dict)
+    # What corporate actions had to assume: name, value, what it means.
+    assumed: tuple[tuple[str, str, str], ...] = ()
 
 
 def settings_of(config: RunConfig, names: Instruments | None = None) -> Settings:
@@ -94,7 +101,9 @@ def settings_of(config: RunConfig, names: Instruments | None = None) -> Settings
         adl_index=config.adl_index,
         impact_coefficient=config.impact_coefficient,
         max_volume_frac=np.inf if config.max_volume_frac is None else config.max_volume_frac,
+        max_pool_frac=config.max_pool_frac,
         sweep_at_ratio=config.sweep_at_ratio or 0.0,
+        sweep_min_usd=config.sweep_min_usd,
         sweep_token=tokens.index(sweep) if sweep in tokens else -1,
         wallet_cash_usd=config.wallet_cash_usd,
         redeem=int(config.redeem),
@@ -102,6 +111,7 @@ def settings_of(config: RunConfig, names: Instruments | None = None) -> Settings
         borrow_apr=config.borrow_apr,
         seize_cost_frac=config.seize_cost_frac,
         mirror_hours=config.mirror_hours,
+        locked_counts=int(config.locked_margin == "counted"),
     )
 
 
@@ -135,6 +145,7 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     funding_from = _funding_from(dataset, config, record)
     cut = span(dataset, record if funding_from == "recorded" else None, names, end_ns)
     time_ns = cut.time_ns
+    doubted = check_holder(dataset, config, names, time_ns, book)
     resolved = _terms(dataset, config, names, time_ns, funding_from)
     names = margin(names, config, resolved)
     told = incidents(dataset, config)
@@ -143,19 +154,16 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     prices = stand_still(prices, still, formed=dataset.prices == "external")
     refuse_limits(dataset, config, names, resolved, (time_ns, prices))
     quotes = lay_quotes(dataset, config, names, time_ns)
-    dividends = lay_dividends(dataset, config, names, time_ns, quotes)
     interval = resolved.terms["interval_hours"][resolved.era]
     rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
     due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
     book = open_rulebook(config.rulebook)
     currencies, cash_px = lay_currencies(dataset, config, names, time_ns, book)
-    tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)._replace(
-        action_row=dividends.row,
-        action_token=dividends.token,
-        action_usd=dividends.usd,
-        cash_px=cash_px,
-    )
-    tape = lay_shocks(tape, told, dataset, names)
+    tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)._replace(cash_px=cash_px)
+    acted = lay_actions(tape, prices, quotes.told, (dataset, config, names))
+    tape = acted.tape
+    resolved = resolved._replace(used=[*resolved.used, *acted.used])
+    tape = lay_shocks(tape, told, dataset, names, config.after_revoke)
     if dataset.prices == "external":
         refuse_inside(tape, resolved.terms, still, names)
     tape.funding[:] = np.where(due, rates, np.nan)
@@ -170,12 +178,15 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     lay_formed(tape, dataset, config, names, book)
     tokens = _tokens(dataset, config, names, time_ns)
     tape = lay_clocks((tape, tokens), dataset, config, names, book)
-    notes = (*dataset.notes, *cut.notes)
+    tape = lay_settlement(tape, config, names)
+    tape = lay_ways((tape, tokens), dataset, config, names)
+    notes = (*dataset.notes, *cut.notes, *doubted)
     extremes = ~np.isnan(prices.mark_high_px)
     market = Market(
         *(dataset, names, tape, resolved.terms, tokens, resolved, funding_from, extremes),
         notes=notes,
         currencies=currencies,
+        assumed=acted.assumed,
     )
     market = replace(market, pledges=pledges_of(dataset, config, names, time_ns, book))
     return Laid(market, prices, premiums)
@@ -203,6 +214,7 @@ def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Mar
     with np.errstate(all="ignore"):
         loop(market.tape, market.terms, market.tokens, settings_of(config), 0, hours)
     value_formed(market.tape, market.dataset, market.names)
+    form_navs(market.tape, market.tokens, market.names)
     if config.funding == "both":
         others = (market.tokens, settings_of(config))
         rates = formula_rates(market.tape, market.terms, laid.premiums, loop, others)
@@ -210,13 +222,16 @@ def complete(laid: Laid, config: RunConfig, *, pure_python: bool = False) -> Mar
     solved = np.isfinite(market.tape.high_px)
     _finish(market.tape, laid.prices)
     lay_caps(market.tape, market.resolved, laid.prices)
-    return replace(market, solved=solved, facts=_facts(market.tape, market.terms, market.extremes))
+    return replace(market, solved=solved, facts=_facts(market.tape, market))
 
 
 def settles_over_hours(market: Market, config: RunConfig) -> bool:
     """Whether the formula makes a rate from more than the premium of its own row."""
     by_formula = market.funding_from == "formula" or config.funding == "both"
     return by_formula and bool((market.terms["interval_hours"] > 1.0).any())
+
+
+_OF_ACTION = ("instrument", "kind", "value")
 
 
 def cut_before(market: Market, start_ns: int) -> Market:
@@ -241,12 +256,12 @@ def cut_before(market: Market, start_ns: int) -> Market:
         for name, axes in layout(Tape).items()
         if "T" in axes.names
     }
-    kept, struck = tape.action_row >= first, tape.shock_row >= first
+    # What falls on the first row came before it: what is held from the start is bought in it.
+    kept, struck = tape.action_row > first, tape.shock_row >= first
     cut = tape._replace(
         **hourly,
         action_row=tape.action_row[kept] - first,
-        action_token=tape.action_token[kept],
-        action_usd=tape.action_usd[kept],
+        **{f"action_{name}": getattr(tape, f"action_{name}")[kept] for name in _OF_ACTION},
         **{name: getattr(tape, name)[struck] for name in Struck._fields},
     )
     cut.shock_row[:] -= first
@@ -258,7 +273,7 @@ def cut_before(market: Market, start_ns: int) -> Market:
         extremes=extremes,
         solved=market.solved[first:],
         formula_rates=market.formula_rates[first:],
-        facts=_facts(cut, market.terms, extremes),
+        facts=_facts(cut, replace(market, extremes=extremes)),
     )
 
 
@@ -342,9 +357,15 @@ def _assemble(
 def _finish(tape: Tape, prices: Prices) -> None:
     """Running sum of rates, and the hour's extremes of the mark: recorded, else as formed."""
     np.cumsum(np.nan_to_num(tape.funding), axis=0, out=tape.funding_total)
-    before = np.vstack([tape.mark_px[:1], tape.mark_px[:-1]])
-    high = np.where(np.isnan(prices.mark_high_px), tape.high_px, prices.mark_high_px)
-    low = np.where(np.isnan(prices.mark_low_px), tape.low_px, prices.mark_low_px)
+    before, fair = restated_before(tape)
+    if tape.start_px.shape[1]:
+        tape.start_px[:] = before
+    if tape.token_start_px.shape[1]:
+        tape.token_start_px[:] = fair
+    told_high = restated_extremes(tape, prices.mark_high_px)
+    told_low = restated_extremes(tape, prices.mark_low_px)
+    high = np.where(np.isnan(told_high), tape.high_px, told_high)
+    low = np.where(np.isnan(told_low), tape.low_px, told_low)
     tape.high_px[:] = np.fmax(np.fmax(before, tape.mark_px), high)
     tape.low_px[:] = np.fmin(np.fmin(before, tape.mark_px), low)
 
@@ -374,8 +395,9 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     return tokens
 
 
-def _facts(tape: Tape, terms: Records, extremes: B8) -> dict[str, float | int | None]:
+def _facts(tape: Tape, market: Market) -> dict[str, float | int | None]:
     """What the forming of the market has to say for itself."""
+    terms, extremes = market.terms, market.extremes
     formed = tape.external_px.shape[1] > 0
     lag: F64 | None = None
     if formed:
@@ -396,4 +418,17 @@ def _facts(tape: Tape, terms: Records, extremes: B8) -> dict[str, float | int | 
         "hours_with_extremes": int(extremes.sum()),
         "settlements_missing": int((tape.due & np.isnan(tape.funding)).sum()),
         "token_hours_not_live": int((~tape.live).sum()),
+        **_premiums(tape, market.names),
     }
+
+
+def _premiums(tape: Tape, names: Instruments) -> dict[str, float | None]:
+    """Premium of each token over what it stands for: mean, farthest, and at its last live quote."""
+    made: dict[str, float | None] = {}
+    for token, column in zip(names.tokens, premiums(tape, names.token_perp).T, strict=True):
+        told = column[np.isfinite(column)]
+        worst = told[np.argmax(np.abs(told))] if told.size else None
+        for name, value in (("mean", told.mean() if told.size else None), ("worst", worst)):
+            made[f"premium_{name}_frac {token}"] = None if value is None else float(value)
+        made[f"premium_last_frac {token}"] = float(told[-1]) if told.size else None
+    return made

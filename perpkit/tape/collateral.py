@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from perpkit.arrays import B8, F64, I64, Book, Tape
-from perpkit.config import Pledge, RunConfig, collateral_tokens
+from perpkit.config import RunConfig, collateral_tokens
 from perpkit.dataset import Dataset
 from perpkit.dataset.description import TokenMeta
 from perpkit.errors import DataError, RequestError, nearest
@@ -16,6 +16,7 @@ from perpkit.rulebook import UNKNOWN, Asset, CoinTerms, Rulebook
 from perpkit.rulebook.overrides import stated_terms
 from perpkit.rulebook.venue import day
 from perpkit.tape.instruments import Instruments
+from perpkit.told import Pledge
 
 FORMED: Final = "formed"  # issuer of the tokens that a run forms from a rate
 _STOCK: Final = "STOCK"  # the rulebook's word on tokenized stock in general
@@ -249,7 +250,7 @@ def place_collateral(pledges: Pledges, tape: Tape, tokens: tuple[str, ...], book
     Raises
     ------
     DataError
-        If a token has no price there.
+        If a token has no price there, or may not be acquired.
     """
     start = book.accounts.cash_usd.copy()
     share = pledges.share.copy()
@@ -261,6 +262,11 @@ def place_collateral(pledges: Pledges, tape: Tape, tokens: tuple[str, ...], book
             raise DataError(
                 f"collateral.{token}: has no price in the first hour of the run; start where it has"
             )
+        if share[:, k].any() and tape.lock.shape[1] and tape.lock[0, k]:
+            raise DataError(
+                f"collateral.{token}: shocks.parquet has it frozen, paused or its holder revoked "
+                'in the first hour of the run; start where it is not, or set shocks = "ignore"'
+            )
         bought = np.where(share[:, k] > 0.0, share[:, k] * start, 0.0)
         units = np.where(bought > 0.0, bought * px / tape.fair_px[0, k], 0.0)
         book.accounts.cash_usd[:] -= bought
@@ -271,6 +277,8 @@ def place_collateral(pledges: Pledges, tape: Tape, tokens: tuple[str, ...], book
     for name in ("haircut_frac", "initial_haircut_frac", "mirrored"):
         own = getattr(book.collateral, name)
         own[:] = getattr(pledges, name)[: own.shape[0]]
+    book.collateral.told_frac[:] = book.collateral.haircut_frac
+    book.collateral.told_initial_frac[:] = book.collateral.initial_haircut_frac
     for a in range(book.collateral.units.shape[0]):
         held = np.flatnonzero(book.collateral.units[a])
         book.collateral.before[a] = held[0] if held.size else len(tokens)

@@ -1,21 +1,21 @@
-"""Token quotes, multipliers, sessions and dividends laid on the clock."""
+"""Token quotes, multipliers and sessions laid on the clock."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
 from perpkit.arrays import B8, F64, I64
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
-from perpkit.rulebook import UNKNOWN, Issuer, open_rulebook
+from perpkit.rulebook import UNKNOWN, open_rulebook
 from perpkit.sessions import open_at
 from perpkit.tape.grid import Placed, carry, lay, place, refuse_gaps, rows_since
 from perpkit.tape.instruments import Instruments
-from perpkit.units import stamp, to_ns
+from perpkit.tape.ways import at_quote
+from perpkit.units import stamp
 
 
 class Quotes(NamedTuple):
@@ -29,14 +29,7 @@ class Quotes(NamedTuple):
     stale: B8
     halted: B8
     quoted: B8
-
-
-class Dividends(NamedTuple):
-    """Cash dividends by row, each (N,)."""
-
-    row: I64
-    token: I64
-    usd: F64
+    told: B8  # a multiplier is recorded in the row, and the run has none of its own
 
 
 def lay_quotes(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> Quotes:
@@ -57,19 +50,23 @@ def lay_quotes(dataset: Dataset, config: RunConfig, names: Instruments, time_ns:
     age = rows_since(~np.isnan(bid) & ~np.isnan(ask))
     refuse_gaps(age, names.tokens, time_ns, config.max_stale_hours, "tokens.parquet: quote")
     bid, ask = carry(bid, age), carry(ask, age)
-    _refuse_mids(dataset, config, names, (bid == ask).any(axis=0))
+    quoted = [at_quote(dataset, config, token) for token in names.tokens]
+    _refuse_mids(dataset, config, names, (bid == ask).any(axis=0) & np.array(quoted, np.bool_))
     halted = _halted(dataset, at, shape)
+    multiplier = column("multiplier")
+    own = np.array([token in config.multiplier for token in names.tokens], np.bool_)
     nav = carry(column("nav_px"), rows_since(~np.isnan(column("nav_px"))))
     return Quotes(
         bid,
         ask,
         nav,
-        _multipliers(dataset, config, names, column("multiplier"), age >= 0),
+        _multipliers(dataset, config, names, multiplier, age >= 0),
         # A NAV that grows is the yield; a rate beside it would pay it twice.
         np.where(np.isnan(nav), np.nan_to_num(column("apr")), 0.0),
         age != 0,
         halted,
         _sessions(dataset, config, names, time_ns) & ~halted,
+        ~np.isnan(multiplier) & ~own,
     )
 
 
@@ -84,8 +81,9 @@ def _refuse_mids(dataset: Dataset, config: RunConfig, names: Instruments, mid: B
         token = names.tokens[int(np.flatnonzero(mid)[0])]
         raise DataError(
             f"{dataset.folder.name}/tokens.parquet: {token} is quoted with bid = ask, which is a "
-            "mid and no price to trade at; set token_half_spread_frac (0.002 for 20 bp), or "
-            "choose another token with pairs"
+            "mid and no price to trade at; set token_half_spread_frac (0.002 for 20 bp), trade "
+            f"it against its pool with --set token_way.{token}=dex, or choose another token with "
+            "pairs"
         )
 
 
@@ -128,75 +126,3 @@ def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: 
                 )
             made[own, k] = open_at(time_ns[own], session)
     return made
-
-
-def lay_dividends(
-    dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64, quotes: Quotes
-) -> Dividends:
-    """Cash dividends on the run's tokens, net of withholding, USD a token.
-
-    A dividend belongs to the row t with its time in ``(time[t-1], time[t]]``. An issuer that
-    reinvests shows it in the recorded multiplier; nothing is paid then.
-
-    Raises
-    ------
-    DataError
-        If a split falls into the run, or how an issuer pays or withholds is not known.
-    """
-    made: list[tuple[int, int, float]] = []
-    book = open_rulebook(config.rulebook)
-    first, last = int(time_ns[0]), int(time_ns[-1])
-    for action in dataset.actions.iter_rows(named=True):
-        at = to_ns(action["time"])
-        if action["underlying"] not in names.underlyings or not first < at <= last:
-            continue
-        if action["kind"] == "split":
-            raise DataError(
-                f"actions.parquet: {action['underlying']} splits at {stamp(at)}, inside the run; "
-                "splits are not applied, so end the run before it or start after it"
-            )
-        row = int(np.searchsorted(time_ns, at, side="left"))
-        for k in np.flatnonzero(
-            names.token_underlying == names.underlyings.index(action["underlying"])
-        ):
-            token = names.tokens[k]
-            issuer = book.issuer(dataset.tokens_meta[token].issuer)
-            usd = _cash(issuer, dataset, token, action, at)
-            if usd is not None:
-                made.append((row, int(k), usd * float(quotes.multiplier[row, k])))
-    made.sort()
-    return Dividends(
-        np.array([x[0] for x in made], np.int64),
-        np.array([x[1] for x in made], np.int64),
-        np.array([x[2] for x in made], np.float64),
-    )
-
-
-def _cash(
-    issuer: Issuer, dataset: Dataset, token: str, action: dict[str, object], at: int
-) -> float | None:
-    """Net cash of a dividend per underlying unit; None where the multiplier carries it."""
-    way = issuer.at("dividends", at).value
-    if way == "multiplier":
-        recorded = dataset.tokens.filter(pl.col("token") == token)["multiplier"]
-        if recorded.null_count() == len(recorded):
-            raise DataError(
-                f"tokens.parquet: {token} reinvests dividends into its multiplier and none is "
-                f"recorded, but {action['underlying']} pays at {stamp(at)}; add the multiplier "
-                "column, or end the run before it"
-            )
-        return None
-    if way != "cash":
-        raise DataError(
-            f"actions.parquet: how {token} passes on the dividend of {stamp(at)} is unknown; end "
-            "the run before it or start after it"
-        )
-    withheld = action["withholding_frac"]
-    if withheld is None:
-        withheld = issuer.at("withholding_frac", at).value
-    if not isinstance(withheld, (int, float)):
-        raise DataError(
-            f"actions.parquet: the tax withheld on {token} at {stamp(at)} is unknown; give "
-            "withholding_frac in the row"
-        )
-    return float(str(action["amount"])) * (1.0 - float(withheld))

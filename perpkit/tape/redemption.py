@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from perpkit.arrays import B8, F64, I64, Tape, Tokens
+from perpkit.arrays import B8, F64, I64, Lock, Tape, Tokens
 from perpkit.config import RunConfig, collateral_tokens
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError
@@ -127,6 +127,8 @@ def lay_clocks(
             continue
         halted = redemptions_halted(dataset, config, token, tape.time_ns)
         redeemable[:, k] = _open(asset, tape.time_ns) & ~halted & ~tape.halted[:, k]
+        if tape.lock.shape[1]:
+            redeemable[:, k] &= tape.lock[:, k] < Lock.ISSUER
         if config.redeem:
             tokens.redeem_hours[k] = math.ceil(terms["redeem_delay_hours"])
             rows[:, k] = _rows_to_cash(asset, tape.time_ns, int(tokens.redeem_hours[k]))

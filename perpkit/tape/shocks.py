@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import B8, F64, I64, Closed, Records, Session, Shock, Tape
+from perpkit.arrays import B8, F64, I64, Closed, Lock, Records, Session, Shock, Tape
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import DataError, nearest
@@ -39,7 +39,16 @@ KINDS: Final = {
     Shock.FREEZE: _Kind("a token or its issuer", 1.0, "1, or 0 where it ends"),
     Shock.DEPEG: _Kind("a currency", None, "USD a unit, above 0, and 1 where it ends"),
     Shock.ORACLE_STOP: _Kind("a coin or a venue", None, "whole hours, at least 1"),
+    Shock.PAUSE: _Kind("a token or its issuer", 1.0, "1, or 0 where it ends"),
+    Shock.REVOKE: _Kind("a token or its issuer", 1.0, "1, or 0 where it ends"),
+    Shock.FORCED_TRANSFER: _Kind(
+        "a token or its issuer", 1.0, "the share of the units that is moved away, above 0 to 1"
+    ),
 }
+# What a state keeps the holder from, and what a revoked holder is left with, by the setting.
+_LOCKING: Final = (Shock.FREEZE, Shock.PAUSE)
+_AFTER_REVOKE: Final = {"locked": Lock.ISSUER, "redeem": Lock.SELL, "sell": Lock.RECEIVE}
+_LASTING: Final = (*_LOCKING, Shock.REVOKE, Shock.REDEMPTION_HALT)
 _BY_ITSELF: Final = (Closed.EWMA, Closed.BLEND, Closed.OWN_MARK)
 NAMES: Final = tuple(kind.name.lower() for kind in Shock)
 
@@ -113,7 +122,7 @@ def _strikes(dataset: Dataset, kind: Shock, name: str) -> bool:
 
 
 def _legal(kind: Shock, value: float) -> bool:
-    if kind is Shock.ADL:
+    if kind in (Shock.ADL, Shock.FORCED_TRANSFER):
         return 0.0 < value <= 1.0
     if kind is Shock.VENUE_FAILURE:
         return 0.0 <= value <= 1.0
@@ -137,8 +146,8 @@ def _within(at_ns: int, time_ns: I64) -> bool:
 # --------------------------------------------------------------------------- the book
 
 
-def _struck(told: Iterable[Incident], names: Instruments, time_ns: I64) -> Struck:
-    """Auto-deleveraging and failures of venues by row; those outside the run are left out."""
+def _struck(dataset: Dataset, told: Iterable[Incident], names: Instruments, time_ns: I64) -> Struck:
+    """What strikes positions, venues and units by row; what is outside the run is left out."""
     made: dict[tuple[int, int, int, int], float] = {}
     for one in told:
         if not _within(one.at_ns, time_ns):
@@ -149,6 +158,9 @@ def _struck(told: Iterable[Incident], names: Instruments, time_ns: I64) -> Struc
             hit = [(m, int(names.perp_account[m]))]
         if one.kind is Shock.VENUE_FAILURE:
             hit = [(-1, a) for a in _accounts(names, one.name)]
+        if one.kind is Shock.FORCED_TRANSFER:
+            own = enumerate(names.tokens, len(names.coins))
+            hit = [(n, -1) for n, k in own if one.name in (k, dataset.tokens_meta[k].issuer)]
         for m, a in hit:
             # Of what one leaves another of the same hour takes its share: one fill for both.
             key = (row, int(one.kind), m, a)
@@ -191,11 +203,18 @@ def _is_stopped(
     return on
 
 
-def frozen(dataset: Dataset, told: Sequence[Incident], names: Instruments, time_ns: I64) -> B8:
-    """(T, K) hours in which a token is frozen: neither traded nor a live price."""
+def frozen(
+    dataset: Dataset,
+    told: Sequence[Incident],
+    names: Instruments,
+    time_ns: I64,
+    kinds: Sequence[Shock] = _LOCKING,
+) -> B8:
+    """(T, K) hours in which a token is frozen or paused: neither traded nor a live price."""
     made: B8 = np.zeros((len(time_ns), len(names.tokens)), np.bool_)
     for k, token in enumerate(names.tokens):
-        made[:, k] = _is_stopped(dataset, told, Shock.FREEZE, token, time_ns)
+        for kind in kinds:
+            made[:, k] |= _is_stopped(dataset, told, kind, token, time_ns)
     return made
 
 
@@ -279,12 +298,23 @@ def refuse_inside(tape: Tape, terms: Records, still: B8, names: Instruments) -> 
         )
 
 
-def lay_shocks(tape: Tape, told: Sequence[Incident], dataset: Dataset, names: Instruments) -> Tape:
-    """Lay what strikes the book, and the hours in which tokens are frozen."""
+def lay_shocks(
+    tape: Tape,
+    told: Sequence[Incident],
+    dataset: Dataset,
+    names: Instruments,
+    after_revoke: str = "locked",
+) -> Tape:
+    """Lay what strikes the book, and the hours in which tokens are frozen or locked."""
     frost = frozen(dataset, told, names, tape.time_ns)
     tape.halted[:] |= frost
     tape.quoted[:] &= ~frost
-    return tape._replace(**_struck(told, names, tape.time_ns)._asdict())
+    lock = np.where(frost, np.int8(Lock.ALL), np.int8(Lock.NONE))
+    revoked = frozen(dataset, told, names, tape.time_ns, (Shock.REVOKE,))
+    lock[revoked & ~frost] = _AFTER_REVOKE[after_revoke]
+    if lock.any():
+        tape = tape._replace(lock=lock)
+    return tape._replace(**_struck(dataset, told, names, tape.time_ns)._asdict())
 
 
 # --------------------------------------------------------------------------- what is said
@@ -314,4 +344,4 @@ def _lasts(one: Incident, first_ns: int) -> bool:
         return one.at_ns + one.value * HOUR_NS > first_ns
     if one.kind is Shock.DEPEG:
         return one.value != 1.0
-    return one.kind in (Shock.FREEZE, Shock.REDEMPTION_HALT) and one.value == 1.0
+    return one.kind in _LASTING and one.value == 1.0
