@@ -29,6 +29,7 @@ TAKER = 0.0009 * 0.1
 ISOLATED = ("xyz:AVGO", "xyz:HOOD", "xyz:INTC")
 PLACES = ("wallet", "xyz", *(f"xyz/{coin}" for coin in ISOLATED))
 LAST = datetime(2026, 8, 22, 19, tzinfo=UTC)  # the last settlement of the record
+STILL = 24  # hours that a token stands still after the first print of a split
 TOLERANCE = 1e-12  # of equity: 0.1 millionth of a dollar
 CAUSES = (
     *("perp_price", "token_price", "funding", "yield", "dividend", "fees", "slippage"),
@@ -71,12 +72,17 @@ class Raw:
         self.rate = self._grid(funding, "coin", "funding", self.coins)
         self.bid = self._grid(tokens, "token", "bid_px", list(self.tokens))
         self.ask = self._grid(tokens, "token", "ask_px", list(self.tokens))
+        self.liquidity = self._grid(tokens, "token", "liquidity_usd", list(self.tokens))
         self.live = np.zeros(self.bid.shape, dtype=bool)
+        self.frozen, self.revoked = (self._in_state(folder, x) for x in ("freeze", "revoke"))
         self.fair = np.full(self.bid.shape, np.nan)
+        self.splits = dict(self._splits(folder)) if (folder / "actions.parquet").exists() else {}
+        # Shares in a token (all start with one): a split's, from the perp's first print on.
+        self.shares = np.ones(self.fair.shape)
         for k, name in enumerate(self.tokens):
             self._value_token(k, self.tokens[name])
         self.price = np.hstack([self.mark, self.fair])  # what a unit is worth
-        self.tradable = np.hstack([self.recorded, self.live])
+        self.tradable = np.hstack([self.recorded, self.live & ~self.revoked])
         self.cash = np.ones((len(self.hours), 2))  # USD a unit: of the wallet, of the venue
         if "USDC" in meta["tokens"]:
             self._price_currency(folder, tokens)
@@ -84,12 +90,29 @@ class Raw:
         venue = np.repeat(self.cash[:, 1:], len(self.coins), axis=1)
         self.unit = np.hstack([venue, np.ones_like(self.fair)])
 
+    def _splits(self, folder: Path) -> Iterator[tuple[str, tuple[int, int, float]]]:
+        """Of a share the rows in which its split is active and first printed, and its ratio."""
+        table = pl.read_parquet(folder / "actions.parquet")
+        for time, share, ratio in table.select("time", "underlying", "amount").iter_rows():
+            active, mark = self.row[time], self.mark[:, self.coins.index(f"xyz:{share}")]
+            steps = np.abs(np.log(mark[active:] / mark[active - 1 : -1] * ratio))
+            yield share, (active, active + int(np.argmin(steps)), ratio)
+
     def _price_currency(self, folder: Path, tokens: pl.DataFrame) -> None:
         """USDC at its mid, from the depeg on at what the incident says; the wallet in USDT."""
         bid, ask = (self._grid(tokens, "token", side, ["USDC"]) for side in ("bid_px", "ask_px"))
         self.cash[:, 1:] = carried((bid + ask) / 2)
         for time, px in pl.read_parquet(folder / "shocks.parquet")["time", "value"].iter_rows():
             self.cash[[hour >= time for hour in self.hours], 1] = px
+
+    def _in_state(self, folder: Path, kind: str) -> np.ndarray:
+        """(T, K) hours in which an incident of a kind holds, from the hour at or after its row."""
+        made = np.zeros(self.bid.shape, dtype=bool)
+        if (folder / "shocks.parquet").is_file():
+            shocks = pl.read_parquet(folder / "shocks.parquet").filter(pl.col("kind") == kind)
+            for time, name, value in shocks["time", "instrument", "value"].sort("time").iter_rows():
+                made[[hour >= time for hour in self.hours], list(self.tokens).index(name)] = value
+        return made
 
     def _grid(self, table: pl.DataFrame, key: str, value: str, names: list[str]) -> np.ndarray:
         made = np.full((len(self.hours), len(names)), np.nan)
@@ -101,6 +124,10 @@ class Raw:
     def _value_token(self, k: int, meta: dict[str, Any]) -> None:
         """Mid while live; else the last live mid, moved with the oracle of the same share."""
         m = self.coins.index(f"xyz:{meta['underlying']}")
+        # Without a split all of it lies after the last row.
+        end = len(self.hours) + STILL
+        active, printed, ratio = self.splits.get(meta["underlying"], (end, end, 1.0))
+        self.shares[printed:, k] = ratio
         quote, changed, last = None, None, None
         for t, hour in enumerate(self.hours):
             bid, ask = self.bid[t, k], self.ask[t, k]
@@ -111,12 +138,15 @@ class Raw:
                 always = meta["issuer"] != "robinhood"  # a pool has no hours
                 moving = changed is not None and t - changed < 2
                 narrow = ask - bid <= 0.005 * (ask + bid) / 2
-                self.live[t, k] = narrow and moving and (always or quoted(hour))
+                open_now = (always or quoted(hour)) and not self.frozen[t, k]
+                self.live[t, k] = narrow and moving and open_now
+                self.live[t, k] &= not active <= t < printed + STILL
             if self.live[t, k]:
                 last = t
                 self.fair[t, k] = (bid + ask) / 2
             elif last is not None:
                 self.fair[t, k] = self.fair[last, k] * self.oracle[t, m] / self.oracle[last, m]
+                self.fair[t, k] *= self.shares[t, k] / self.shares[last, k]
 
 
 def carried(x: np.ndarray) -> np.ndarray:
@@ -155,6 +185,16 @@ class Case:
     together: bool = True
     token_half_spread: float = 0.0
     token_fee: float = 0.0
+    pools: tuple[str, ...] = ()  # tokens that are traded against their pool
+
+    def tradable(self) -> np.ndarray:
+        """(T, N) hours with a price to trade at; a pool has one in every hour that was polled."""
+        made = self.raw.tradable.copy()
+        for name in self.pools:
+            made[:, self.raw.column[name]] = ~np.isnan(
+                self.raw.liquidity[:, self.raw.column[name] - len(self.raw.coins)]
+            )
+        return made
 
     def trades(self) -> Iterator[dict[str, Any]]:
         """Fills with their row, column and signed units."""
@@ -178,6 +218,8 @@ class Case:
 
     def fee(self, fill: dict[str, Any]) -> float:
         """In what the account settles in; of a token in USD."""
+        if fill["reason"] == "action":  # the venue settles, nobody trades
+            return 0.0
         rate = TAKER if fill["n"] < len(self.raw.coins) else self.token_fee
         return fill["size"] * fill["px"] * rate
 
@@ -191,7 +233,12 @@ class Case:
         made["token_price"][:, perps:names] = moved[:, perps:]
         made["token_price"][1:, names:] = self.funds()[:-1] * np.diff(raw.cash, axis=0)
         made["funding"][:, :perps] = self.funding() * unit[:, :perps]
-        for cause, reason in (("slippage", "target"), ("liquidation", "liquidation")):
+        gives_back = self.of_fills(
+            lambda f: (f["reason"] == "action") * -f["units"] * (f["px"] - price[f["t"], f["n"]])
+        )
+        made["perp_price"][:, :perps] += (gives_back * unit)[:, :perps]
+        reasons = {"slippage": "target", "liquidation": "liquidation", "settlement": "shock"}
+        for cause, reason in reasons.items():
             lost = self.of_fills(
                 lambda f, reason=reason: (
                     (f["reason"] == reason) * -f["units"] * (f["px"] - price[f["t"], f["n"]])
@@ -202,9 +249,14 @@ class Case:
         made["fees"][:, :names] = -self.of_fills(self.fee) * unit
         return made
 
+    def settled_on(self) -> np.ndarray:
+        """(T, M) held from the row before, less what a venue settles as the row begins."""
+        held = before(self.held()) + self.of_fills(lambda f: (f["reason"] == "action") * f["units"])
+        return np.where(abs(held) < 1e-9, 0.0, held)[:, : len(self.raw.coins)]
+
     def funding(self) -> np.ndarray:
         """(T, M) in what the venue settles in."""
-        raw, held = self.raw, before(self.held())[:, : len(self.raw.coins)]
+        raw, held = self.raw, self.settled_on()
         return -held * raw.oracle * raw.rate
 
     def funds(self) -> np.ndarray:
@@ -233,11 +285,10 @@ def close(a: Any, b: Any, scale: Any = CAPITAL, fraction: float = TOLERANCE) -> 
 
 def check_payments(case: Case) -> None:
     """Every settlement with a position before it, no more and no fewer, at the published rate."""
-    raw, held = case.raw, before(case.held())
+    raw, perps = case.raw, case.settled_on()
     frame = case.frames["funding"]
     rows = np.array([raw.row[h] for h in frame["time"]], dtype=int)
     coins = np.array([raw.column[c] for c in frame["coin"]], dtype=int)
-    perps = held[:, : len(raw.coins)]
     assert not np.isnan(raw.rate).any()  # the record of settlements has no gap
     expected = {(int(t), int(m)) for t, m in np.argwhere(perps != 0)}
     got = list(zip(rows.tolist(), coins.tolist(), strict=True))
@@ -299,23 +350,33 @@ def check_positions(case: Case) -> None:
 def check_fills(case: Case) -> None:
     """Later than decided, on the first row that can trade, at the recorded price and its cost."""
     raw, perps = case.raw, len(case.raw.coins)
-    free = raw.tradable.copy()
+    tradable = case.tradable()
+    free = tradable.copy()
     if case.together:  # a perp waits for its token
         for n, m in raw.partner.items():
-            free[:, m] &= raw.tradable[:, n]
+            free[:, m] &= tradable[:, n]
     for fill in case.trades():
         t, n, way = fill["t"], fill["n"], np.sign(fill["units"])
         assert fill["account"] == place(fill["instrument"])
         close(fill["fee_usd"], case.fee(fill) * raw.unit[t, n], 1.0)
+        if fill["reason"] == "shock":  # moved away by the issuer
+            assert (fill["px"], fill["side"], fill["way"]) == (0.0, "sell", "issuer")
+            assert fill["decided_at"] == fill["time"]
+            continue
         if fill["reason"] == "liquidation":
             px = worst(raw, t, n, -way) * (1 + way * PERP_COST)
             close(fill["px"], px, px)
             assert fill["decided_at"] == fill["time"]
             continue
+        if fill["reason"] == "action":  # of a split, at the last mark in old units
+            assert t == raw.splits[raw.perps[fill["instrument"]]["underlying"]][1]
+            assert fill["decided_at"] == fill["time"]
+            assert fill["px"] == raw.mark[t - 1, n]
+            continue
         assert fill["decided_at"] in raw.row
         first = raw.row[fill["decided_at"]] + 1
         assert fill["time"] - fill["decided_at"] >= HOUR
-        assert raw.tradable[t, n]
+        assert tradable[t, n]
         assert not free[first:t, n].any()
         if n < perps:
             px = raw.mark[t, n] * (1 + way * PERP_COST)
@@ -325,8 +386,16 @@ def check_fills(case: Case) -> None:
             quote = (raw.ask if way > 0 else raw.bid)[t, n - perps]
             a_mid = raw.bid[t, n - perps] == raw.ask[t, n - perps]  # no spread was recorded
             px = quote * (1 + way * case.token_half_spread * a_mid)
+            if fill["instrument"] in case.pools:
+                px = from_pool(quote, raw.liquidity[t, n - perps], fill["units"])
             assert quoted(fill["time"]) or fill["instrument"] in ("NVDAB", "AAPLB")
         close(fill["px"], px, px)
+
+
+def from_pool(mid: float, liquidity: float, units: float) -> float:
+    """Average price of units that a pool gives, or takes, with both its sides' product kept."""
+    coins, dollars = liquidity / 2 / mid, liquidity / 2
+    return (coins * dollars / (coins - units) - dollars) / units
 
 
 def check_accounts(case: Case) -> None:
@@ -363,9 +432,9 @@ def check_accounts(case: Case) -> None:
     fair = np.where(units == 0, 0.0, raw.fair)
     gross = (abs(pos) * raw.mark).sum(axis=1) * unit + (units * fair).sum(axis=1)
     close(case.column("equity", "gross_usd"), gross)
-    net = pos.copy()  # shares held in tokens (all multipliers are 1) less shares short
+    net = pos.copy()  # shares held in tokens less shares short
     for n, m in raw.partner.items():
-        net[:, m] += held[:, n]
+        net[:, m] += held[:, n] * raw.shares[:, n - perps]
     close(case.column("equity", "net_delta_usd"), (net * raw.mark).sum(axis=1) * unit)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from perpkit.arrays import TERM, Event, Flow, Reason, Shock, Tape, Tokens
+from perpkit.arrays import TERM, Action, Event, Flow, Reason, Shock, Tape, Tokens, Way
 from perpkit.config import check_config
 from perpkit.layout import blank
 from perpkit.ledger import CAUSES, frames
@@ -251,6 +251,7 @@ def make_market(
     token_fee: Any = 0.0,
     token_min: Any = 1.0,
     dividends: Sequence[tuple[int, int, float]] = (),
+    actions: Sequence[tuple[int, int, Action, float]] = (),
     redeemable: Any = None,
     payday: Any = False,
     redeem: Mapping[str, Any] | None = None,
@@ -260,16 +261,26 @@ def make_market(
     volume: Any = 0.0,
     capped: Any = None,
     shocks: Sequence[tuple[int, Shock, int, int, float]] = (),
+    lock: Any = None,
+    take: Sequence[Way] | None = None,
+    issuer: Mapping[str, Any] | None = None,
+    liquidity: Any = None,
+    settle: Mapping[str, Any] | None = None,
+    friction: Any = 0.0,
 ) -> Market:
     """A formed market.
 
     ``mark`` is (T,) or (T, M), ``bid`` and ``ask`` (T,) or (T, K); anything else broadcasts.
     ``account`` and ``token`` say which account each perp has and which token is its pair;
-    ``dividends`` are (row, token, USD a unit). ``redeem`` holds fields of the tokens: ``hours``,
+    ``dividends`` are (row, token, USD a unit), ``actions`` (row, instrument, kind, value), with
+    prices as they are recorded before and after. ``redeem`` holds fields of the tokens: ``hours``,
     ``min_usd``, ``fee_frac`` and ``accrues``. ``pledged`` says of (account, token) the share of the
     account's cash that is held in it, its haircut, and whether it is mirrored. ``parent`` names the
     venue account of each isolated one, ``strict`` those whose margin cannot be taken out.
-    ``shocks`` are (row, kind, perp, account, value).
+    ``shocks`` are (row, kind, instrument, account, value); ``lock`` holds codes of ``Lock``.
+    ``take`` are the ways that every token may take; ``issuer`` holds ``mint_rows`` and
+    ``buyback_rows``, and fields of the tokens; ``liquidity`` is of the pools; ``settle`` holds
+    ``rows``, ``end`` and ``cost_frac``.
     """
     mark = np.asarray(mark, np.float64)
     mark = mark[:, None] if mark.ndim == 1 else mark
@@ -277,11 +288,14 @@ def make_market(
     quotes = np.zeros((hours, 0)) if bid is None else np.asarray(bid, np.float64)
     tokens = 1 if quotes.ndim == 1 else quotes.shape[1]
     clocks = 0 if redeemable is None else tokens
-    tape = blank(Tape, T=hours, M=perps, K=tokens, U=1, N=len(dividends), X=0, Y=0, W=clocks)
+    tape = blank(
+        Tape, T=hours, M=perps, K=tokens, U=1, N=len(dividends) + len(actions), X=0, Y=0, W=clocks
+    )
     if clocks:
         tape.redeemable[:] = grid(redeemable, hours, tokens, np.bool_)
         tape.redeem_rows[:] = (redeem or {}).get("hours", 0)
         tape.payday[:] = grid(payday, hours, tokens, np.bool_)
+    tape = _with_ways(tape, issuer or {}, liquidity, settle)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = 0 if era is None else era
     tape.mark_px[:] = mark
@@ -306,8 +320,13 @@ def make_market(
         for name, flag in (("live", live), ("halted", halted), ("token_stale", token_stale)):
             getattr(tape, name)[:] = grid(flag, hours, tokens, np.bool_)
     tape.multiplier[:] = 1.0
-    for n, (row, k, usd) in enumerate(sorted(dividends)):
-        tape.action_row[n], tape.action_token[n], tape.action_usd[n] = row, k, usd
+    done = [(row, perps + k, Action.CASH, usd) for row, k, usd in dividends]
+    for n, one in enumerate(sorted([*done, *actions], key=lambda x: x[0])):
+        tape.action_row[n], tape.action_instrument[n] = one[:2]
+        tape.action_kind[n], tape.action_value[n] = one[2:]
+    tape = _restated(tape, actions)
+    if lock is not None:
+        tape = tape._replace(lock=grid(lock, hours, tokens, np.int8))
     if shocks:
         columns = zip(*sorted(shocks), strict=True)
         kinds_of = (np.int64, np.int64, np.int64, np.int64, np.float64)
@@ -324,6 +343,10 @@ def make_market(
     )
     held = blank(Tokens, K=tokens)
     held.perp[:] = names.token_perp
+    held.ways[:] = sum(1 << way for way in take or (Way.QUOTE,))
+    held.friction_frac[:] = friction
+    held.inventory_usd[:] = np.inf
+    held.drawn_day[:] = -1
     held.half_spread_frac[:] = half_spread
     held.fee_frac[:] = token_fee
     held.min_order_usd[:] = token_min
@@ -331,11 +354,50 @@ def make_market(
     held.accrues[:] = terms_of.pop("accrues")
     for name, value in terms_of.items():
         getattr(held, f"redeem_{name}")[:] = value
+    for name, value in (issuer or {}).items():
+        if name in Tokens._fields:
+            getattr(held, name)[:] = value
     dataset: Any = SimpleNamespace(folder=Path("made-up"))
     resolved: Any = None
     interest = np.full((hours, perps), NAN)
     made = Market(dataset, names, tape, _terms(terms, perps), held, resolved, "recorded", interest)
     return replace(made, pledges=_pledges(pledged or {}, len(names.accounts), tokens))
+
+
+def _restated(tape: Tape, actions: Sequence[tuple[int, int, Action, float]]) -> Tape:
+    """Last prices and extremes of the hours of splits in the units that the hour ends with."""
+    split = [x for x in actions if x[2] is not Action.CASH]
+    perps = tape.mark_px.shape[1]
+    if not split:
+        return tape
+    before = np.vstack([tape.mark_px[:1], tape.mark_px[:-1]])
+    fair = np.vstack([tape.fair_px[:1], tape.fair_px[:-1]])
+    for row, i, _, ratio in split:
+        if i >= perps:
+            fair[row, i - perps] /= ratio
+            continue
+        before[row, i] /= ratio
+        tape.high_px[row, i] = max(before[row, i], tape.mark_px[row, i])
+        tape.low_px[row, i] = min(before[row, i], tape.mark_px[row, i])
+    return tape._replace(start_px=before, token_start_px=fair)
+
+
+def _with_ways(
+    tape: Tape, issuer: Mapping[str, Any], liquidity: Any, settle: Mapping[str, Any] | None
+) -> Tape:
+    """The tape with hours of the issuer, pools and outcomes of settlement, where they are told."""
+    shape, made = tape.bid_px.shape, {}
+    if issuer:
+        for name in ("mint_rows", "buyback_rows"):
+            made[name] = grid(issuer.get(name, -1), *shape, np.int64)
+    if liquidity is not None:
+        made["liquidity_usd"] = grid(liquidity, *shape)
+    if settle is not None:
+        made["settle_rows"] = grid(settle.get("rows", 0), *shape, np.int64)
+        made["settle_end"] = grid(settle.get("end", 0), *shape, np.int8)
+        made["settle_cost_frac"] = grid(settle.get("cost_frac", 0.0), *shape)
+        made["settle_state"] = grid(0, *shape, np.int8)
+    return tape._replace(**made)
 
 
 def _pledges(

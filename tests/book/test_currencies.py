@@ -113,6 +113,17 @@ def test_a_transfer_converts_at_both_prices(lab):
     assert run.rows.cash_usd[2, 0] == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize(("least", "sent"), [(799.99, True), (800.01, False)])
+def test_the_least_that_is_swept_is_usd(lab, least, sent):
+    # Short 50 from 100 on 1,000 units at 0.8, all of which may leave at 80: they are 800 USD.
+    market = priced(lab.market([100.0, 80.0, 80.0]), [[1.0, 0.8]] * 3)
+    run = lab.play(
+        market, {0: [-50.0]}, wallet=100.0, margin=800.0, fill_delay_hours=0, topup_at_ratio=0.25,
+        topup_to_ratio=0.125, sweep_at_ratio=0.1, sweep_min_usd=least,
+    )  # fmt: skip
+    assert [e.usd for e in run.told(Event.TRANSFER_SENT)] == ([pytest.approx(799.0)] * sent)
+
+
 def test_a_conversion_there_and_back_is_the_same():
     accounts = _accounts([0.5, 0.8])
     assert cash_px(1, accounts) == 0.8

@@ -102,6 +102,31 @@ def test_without_a_backstop_the_venue_bears_what_lies_beyond_bankruptcy(
 
 
 @pytest.mark.parametrize(COLUMNS, TABLE)
+def test_each_price_of_the_table_holds_to_the_cent(
+    lab, leverage, highest, side, trigger, backstop, bankrupt
+):
+    terms, margin = terms_of(leverage, highest), 2_000.0 / leverage
+    alone = {**terms, "backstop_frac": nan}
+
+    def reasons(extreme):
+        return [f.reason for f in hit(lab, side, extreme, terms, margin=margin).fills[1:]]
+
+    assert reasons(trigger + side * 0.01) == []
+    assert reasons(trigger - side * 0.01) == [Reason.LIQUIDATION]
+    assert reasons(backstop + side * 0.01) == [Reason.LIQUIDATION]
+    assert reasons(backstop - side * 0.01) == [Reason.BACKSTOP]
+    # Ten units a cent before bankruptcy leave ten cents, a cent beyond it the venue bears them.
+    short = hit(lab, side, bankrupt + side * 0.01, alone, margin=margin)
+    assert short.rows.cash_usd[2, 1] == pytest.approx(0.1)
+    assert short.paid(Flow.BAD_DEBT) == []
+    none = hit(lab, side, bankrupt, alone, margin=margin)
+    assert none.rows.cash_usd[2, 1] == 0.0
+    assert none.paid(Flow.BAD_DEBT) == []
+    (debt,) = hit(lab, side, bankrupt - side * 0.01, alone, margin=margin).paid(Flow.BAD_DEBT)
+    assert debt.usd == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(COLUMNS, TABLE)
 def test_liq_fill_trigger_closes_where_the_requirement_is_first_missed(
     lab, leverage, highest, side, trigger, backstop, bankrupt
 ):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from perpkit.arrays import TERM, Book
-from perpkit.book.margin import add_tokens, assess, liquidation_px, margin_ratio
+from perpkit.book.margin import add_tokens, assess, line_px, margin_ratio
 from perpkit.book.path import falls_short
 from perpkit.config import RunConfig
 from perpkit.layout import blank
@@ -64,10 +64,13 @@ def test_liquidation_price_in_an_account_of_two_takes_the_other_as_unmoved(lab):
     assert run.rows.maintenance_usd[1, 1] == pytest.approx(150.0)
 
 
-def test_no_price_liquidates_a_long_that_is_paid_for_in_full():
+def test_no_price_liquidates_a_long_that_is_paid_for_in_full(lab):
     # 200 - 1990 / 10 / 0.975 = -4.1: below zero.
-    assert isnan(liquidation_px(10.0, 200.0, 1_990.0, 0.025))
-    assert liquidation_px(-10.0, 200.0, 1_990.0, 0.025) == pytest.approx(200 + 199 / 1.025)
+    market = lab.market([200.0] * 3)
+    run = lab.play(market, {0: [10.0]}, margin=2_040.0)
+    assert np.isnan(run.rows.liquidation_px[:, 0]).all()
+    assert line_px(10.0, 200.0, 1_990.0, (1.0, 0.025)) == pytest.approx(200 - 199 / 0.975)
+    assert line_px(-10.0, 200.0, 1_990.0, (1.0, 0.025)) == pytest.approx(200 + 199 / 1.025)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_each_account_has_the_worth_of_its_own_positions_and_tokens():
     mark = np.array([10.0, 20.0, 30.0, 40.0])
     perps = book.perps._replace(mark_px=mark, high_px=mark + 1.0, low_px=mark - 1.0)
     perps.entry_px[:] = mark - 1.0
-    book.accounts.is_margin[1:] = True
+    book.accounts.is_margin[1:], book.accounts.parent[:] = True, -1
     book.accounts.cash_usd[:] = 100.0, 200.0, 300.0
     terms = np.zeros(4, TERM).view(np.recarray)
     terms.initial_frac, terms.maintenance_frac = 0.1, 0.05

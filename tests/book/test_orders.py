@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perpkit.arrays import Event, Perps
+from perpkit.arrays import Event, Perps, Tokens
 from perpkit.book.orders import cut_token, need_usd
 from perpkit.errors import StrategyError
 from perpkit.layout import blank
@@ -83,9 +83,11 @@ def test_profit_of_a_cross_account_is_margin_and_a_loss_is_not(lab):
 
 def test_token_is_cut_to_the_cash_with_its_fee(lab):
     # 505 USD at 10 and 1%: 505 / 10.1 = 50 units.
-    assert cut_token(100.0, 10.0, 505.0, 0.01, 1.0) == pytest.approx(50.0)
-    assert cut_token(50.2, 10.0, 505.0, 0.01, 1.0) == pytest.approx(50.0)  # 502 without the fee
-    assert cut_token(49.9, 10.0, 505.0, 0.01, 1.0) == 49.9
+    tokens = blank(Tokens, K=1)
+    tokens.order_px[:], tokens.order_fee_frac[:], tokens.order_min_usd[:] = 10.0, 0.01, 1.0
+    for order, expected in ((100.0, 50.0), (50.2, 50.0), (49.9, 49.9)):  # 502 without the fee
+        tokens.order[:] = order
+        assert cut_token(0, 505.0, tokens) == pytest.approx(expected)
     market = lab.market([100.0] * 3, bid=[10.0] * 3, token_fee=0.01)
     run = lab.play(market, {0: [nan, 100.0]}, wallet=505.0)
     assert run.rows.units[1, 0] == pytest.approx(50.0)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from perpkit.arrays import TERM, Event
-from perpkit.book.margin import initial_usd, maintenance_usd, tiered_liquidation_px
+from perpkit.book.margin import initial_usd, maintenance_usd, tiered_px
 from perpkit.rulebook import CoinTerms, TermChoice, resolve_terms
 from perpkit.rulebook.record import ALWAYS
 from perpkit.units import HOUR_NS, to_ns
@@ -44,6 +44,19 @@ def test_two_hundred_million_of_bitcoin_need_3_125_million():
     assert initial_usd(200e6, terms_of("BTC", 30.0)) == pytest.approx(7.5e6, abs=0.005)
 
 
+def test_the_book_requires_it_of_the_account(lab):
+    # 2,000 BTC at 100,000 are 200 million, by the terms of the rulebook.
+    own = terms_of("BTC")
+    terms = {name: float(own[name]) for name in TERM.names if "_frac" in name or "_off_" in name}
+    market = lab.market([1e5] * 3, terms={**terms, "fee_frac": 0.0})
+    run = lab.play(market, {0: [-2_000.0]}, margin=10e6)
+    assert run.rows.position[1, 0] == -2_000.0
+    assert run.rows.maintenance_usd[1, 1] == pytest.approx(3_125_000.0, abs=0.005)
+    assert run.rows.initial_usd[1, 1] == pytest.approx(6_250_000.0, abs=0.005)
+    # 10m - 2,000 (x - 100,000) = 50 x - 1.875m, in the second tier from 75,000 on.
+    assert run.rows.liquidation_px[1, 0] == pytest.approx(211.875e6 / 2_050, abs=0.005)
+
+
 def test_three_tiers_meet_where_they_change():
     term = terms_of("BTC", margin_tiers="1e6: 20, 5e6: 10")
     # 1m at 1.25%, 4m at 2.5%, the rest at 5%.
@@ -57,9 +70,11 @@ def test_a_tier_changes_the_liquidation_price():
     term.maintenance_frac, term.maintenance2_frac, term.maintenance2_off_usd = 0.05, 0.1, 50.0
     # A short of 10 at 90 in an account of 200; above a notional of 1,000 the rate is 10%. At 100
     # the value is 100 and 50 are required; at px 200 - 10 (px - 90) = px - 50, so px = 104.545.
-    assert tiered_liquidation_px(-10.0, 90.0, 200.0, term) == pytest.approx(1_150 / 11)
+    # Of 200 at 90 the first tier requires 45.
+    assert tiered_px(-10.0, 90.0, 155.0, 1.0, term) == pytest.approx(1_150 / 11)
     # A long falls into the lower tier: 10 at 120 with 300: 300 - 10 (120 - px) = 0.5 px.
-    assert tiered_liquidation_px(10.0, 120.0, 300.0, term) == pytest.approx(900 / 9.5)
+    # at 120 the second tier requires 70 of the 300.
+    assert tiered_px(10.0, 120.0, 230.0, 1.0, term) == pytest.approx(900 / 9.5)
 
 
 def test_an_order_is_cut_to_what_each_tier_leaves(lab):

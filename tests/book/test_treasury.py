@@ -348,6 +348,29 @@ def test_cash_to_spare_goes_to_the_wallet_for_the_cost_of_a_transfer(lab):
     assert np.abs(run.unexplained).max() < 1e-12
 
 
+def test_less_than_the_least_stays_and_is_said_where_no_more_may_leave(lab):
+    # 1,200 are to spare of which 1,000 are cash, as above.
+    marks = [100.0, 80.0, 80.0]
+    run = swept(lab, marks, sweep_min_usd=1_000.0)
+    assert [(e.row, e.kind, e.usd) for e in run.events] == [
+        (1, Event.TRANSFER_SENT, pytest.approx(998.0))
+    ]
+    run = swept(lab, marks, sweep_min_usd=1_000.01)
+    assert [(e.row, e.kind, e.usd) for e in run.events] == [
+        (1, Event.TRANSFER_REFUSED, pytest.approx(1_200.0))
+    ]
+    assert swept(lab, marks, sweep_min_usd=1_200.01).events == []
+
+
+def test_a_sweep_that_its_cost_would_eat_is_refused(lab):
+    told = {"sweep_at_ratio": 0.1, "transfer_cost_usd": 5.0}
+    with pytest.raises(RequestError, match=r"sweep_min_usd was 5, not above transfer_cost_usd = 5"):
+        topped(lab, **told, sweep_min_usd=5.0)
+    assert topped(lab, **told, sweep_min_usd=5.01).events != []
+    # Without a sweep it means nothing.
+    assert topped(lab, transfer_cost_usd=100.0).events != []
+
+
 def test_a_tenth_of_the_notional_stays_behind(lab):
     wide = {"topup_at_ratio": 0.9, "topup_to_ratio": 0.5, "sweep_at_ratio": 0.4}
     run = swept(lab, [100.0] * 3, **wide)

@@ -20,6 +20,7 @@ HOUR = [
         "book/loop.py",
         """\
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        end_legs(t, book, out)
         accrue_yield(t, tape, book, out)  # 3 yield
         pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
@@ -31,6 +32,7 @@ HOUR = [
         pay_funding(t, tape, book, ledger)  # 4 funding
         liquidate(t, now, book, out, settings)  # 5 margin test
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        end_legs(t, book, out)
 """,
     ),
     Fault(
@@ -71,9 +73,17 @@ HOUR = [
     ),
     Fault(
         "a row shows the liquidation prices of the hour before",
-        "book/record.py",
-        "    price_liquidations(terms, book.perps, book.accounts)\n",
-        "",
+        "book/loop.py",
+        (
+            "        if read:\n"
+            "            price_liquidations(now, book.perps, book.accounts)\n"
+            "        write_row(t, book, rows)  # 8 ledger\n"
+        ),
+        (
+            "        write_row(t, book, rows)  # 8 ledger\n"
+            "        if read:\n"
+            "            price_liquidations(now, book.perps, book.accounts)\n"
+        ),
         "tests/book/test_liquidation.py",
     ),
     Fault(
@@ -98,8 +108,8 @@ HOUR = [
     Fault(
         "the margin test's path starts at the mark it ends at",
         "book/prices.py",
-        "tape.mark_px[max(t - 1, 0)],",
-        "tape.mark_px[t],",
+        "else tape.mark_px[max(t - 1, 0)]",
+        "else tape.mark_px[t]",
     ),
     Fault(
         "the margin test looks at the close and not at the high",
@@ -115,7 +125,7 @@ HOUR = [
     ),
     Fault(
         "a halted token is traded at its frozen quote",
-        "book/orders.py",
+        "book/ways.py",
         "frozen = allowed and not tape.halted[t, k] and not tape.token_stale[t, k]",
         "frozen = allowed and not tape.token_stale[t, k]",
     ),
@@ -166,19 +176,6 @@ PAYMENTS = [
         "book/payments.py",
         "if position == 0.0 or not tape.due[t, m]:",
         "if position == 0.0 or not tape.due[t, m] or tape.stale[t, m]:",
-    ),
-    Fault(
-        "a dividend is paid again every hour",
-        "book/payments.py",
-        "if tape.action_row[n] == t and units != 0.0:",
-        "if tape.action_row[n] <= t and units != 0.0:",
-    ),
-    Fault(
-        "the multiplier of a token is applied twice to its dividend",
-        "book/payments.py",
-        "usd = units * tape.action_usd[n]",
-        "usd = units * tape.action_usd[n] * book.tokens.multiplier[k]",
-        "tests/twin/test_twin_book.py",
     ),
     Fault(
         "the yield of a day is paid every hour",
@@ -241,20 +238,28 @@ MARGIN = [
     Fault(
         "notional is at the entry",
         "book/margin.py",
-        "notional = abs(position) * perps.mark_px[m]",
-        "notional = abs(position) * perps.entry_px[m]",
+        (
+            "        notional = abs(position) * perps.mark_px[m]\n"
+            "        value += position * (perps.mark_px[m] - perps.entry_px[m])\n"
+            "        initial"
+        ),
+        (
+            "        notional = abs(position) * perps.entry_px[m]\n"
+            "        value += position * (perps.mark_px[m] - perps.entry_px[m])\n"
+            "        initial"
+        ),
     ),
     Fault(
         "a short gains where it loses",
         "book/margin.py",
-        "        value += position * (perps.mark_px",
-        "        value += abs(position) * (perps.mark_px",
+        "        value += position * (perps.mark_px[m] - perps.entry_px[m])\n        initial",
+        "        value += abs(position) * (perps.mark_px[m] - perps.entry_px[m])\n        initial",
     ),
     Fault(
         "the liquidation price leans to the wrong side",
         "book/margin.py",
-        "(1.0 - maintenance_frac * side)",
-        "(1.0 + maintenance_frac * side)",
+        "(counted - required * side)",
+        "(counted + required * side)",
     ),
     Fault(
         "the liquidation price is where nothing at all is left",
@@ -312,8 +317,8 @@ LIQUIDATION = [
     Fault(
         "spare margin of one account is its neighbour's",
         "book/path.py",
-        "            accounts.spare_usd[a] = usd\n            a = perps.account[m]\n",
-        "            a = perps.account[m]\n",
+        "            accounts.spare_usd[a] = usd\n            a = own\n",
+        "            a = own\n",
     ),
     Fault(
         "an account that just covers its maintenance is closed",
@@ -371,7 +376,7 @@ LIQUIDATION = [
     Fault(
         "a liquidation bars no coin",
         "book/liquidation.py",
-        "        bar_reentry(account, perps)\n",
+        "        bar_reentry(account, book.perps)\n",
         "        pass\n",
     ),
     Fault(

@@ -52,8 +52,8 @@ FORCED = [
     Fault(
         "the token of a liquidated hedge is bought",
         "book/liquidation.py",
-        "    drop_hedges(account, perps, book.tokens, settings)\n    reason",
-        "    reason",
+        "    drop_hedges(account, book.perps, book.tokens, settings)\n",
+        "",
         "tests/twin/test_twin_book.py::test_uncompiled",
     ),
     Fault(
@@ -78,15 +78,15 @@ FORCED = [
     Fault(
         "the backstop takes a fee",
         "book/fills.py",
-        "free = reason in (BACKSTOP, ADL, SHOCK)",
-        "free = reason in (ADL, SHOCK)",
+        "free = reason in (BACKSTOP, ADL, SHOCK, ACTION)",
+        "free = reason in (ADL, SHOCK, ACTION)",
         "tests/book/test_liquidation.py",
     ),
     Fault(
         "auto-deleveraging takes a fee",
         "book/fills.py",
-        "free = reason in (BACKSTOP, ADL, SHOCK)",
-        "free = reason in (BACKSTOP, SHOCK)",
+        "free = reason in (BACKSTOP, ADL, SHOCK, ACTION)",
+        "free = reason in (BACKSTOP, SHOCK, ACTION)",
         "tests/book/test_adl.py",
     ),
     Fault(
@@ -142,12 +142,12 @@ FORCED = [
         "an account is settled before it is closed",
         "book/liquidation.py",
         (
-            "    close_all((t, account, reason, along), terms, perps, accounts, out)\n"
+            "    close_all(plan, terms, book.perps, book.accounts, out)\n"
             "    settle_account(t, account, reason, book, out, settings)\n"
         ),
         (
             "    settle_account(t, account, reason, book, out, settings)\n"
-            "    close_all((t, account, reason, along), terms, perps, accounts, out)\n"
+            "    close_all(plan, terms, book.perps, book.accounts, out)\n"
         ),
     ),
 ]
@@ -174,15 +174,18 @@ MIRRORED = [
     Fault(
         "an account that owes too long is closed at its marks",
         "book/liquidation.py",
-        "= 0\n        lay_way(account, worst_end(account, terms, book, settings),",
-        "= 0\n        lay_way(account, 3,",
+        "= 0\n        begin_close(account, terms, book, settings)\n",
+        (
+            "= 0\n        begin_close(account, terms, book, settings)\n"
+            "        lay_way(account, 3, terms, book, settings)\n"
+        ),
         family("mirrored"),
     ),
     Fault(
         "an account that owes too long keeps its pledges",
         "book/liquidation.py",
-        "        settle_account(t, account, LIQUIDATION, book, out, settings)\n",
-        "",
+        "        end_close((t, account, LIQUIDATION, 1.0), terms, book, out, settings)\n",
+        "        close_all((t, account, LIQUIDATION, 1.0), terms, book.perps, accounts, out)\n",
         family("mirrored"),
     ),
 ]

@@ -107,8 +107,8 @@ INCIDENTS = [
     Fault(
         "what is left of a pledge stays at the failed venue",
         "book/shocks.py",
-        "collateral.units[account, k] = 0.0",
-        "collateral.units[account, k] -= gone",
+        "collateral.units[account, k] = pledged - gone if stuck else 0.0",
+        "collateral.units[account, k] = pledged - gone",
     ),
     Fault(
         "isolated positions outlive their venue",
@@ -150,30 +150,32 @@ INCIDENTS = [
         "a venue fails after it has settled funding",
         "book/loop.py",
         """\
-        fail_venues(t, tape, now, book, out, settings)  # 1 shocks, corporate actions
-        pay_dividends(t, tape, book, out)
+        fail_venues(t, tape, now, book, out, settings)
+        act(t, tape, now, book, out, settings)
         pay_redemptions(t, book, out)
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        end_legs(t, book, out)
         accrue_yield(t, tape, book, out)  # 3 yield
         pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
 """,
         """\
-        pay_dividends(t, tape, book, out)
+        act(t, tape, now, book, out, settings)
         pay_redemptions(t, book, out)
         deliver(t, book.accounts, book.pending, out)  # 2 deliveries
+        end_legs(t, book, out)
         accrue_yield(t, tape, book, out)  # 3 yield
         pay_interest(t, book, out, settings)
         pay_funding(t, tape, book, ledger)  # 4 funding
-        fail_venues(t, tape, now, book, out, settings)  # 1 shocks, corporate actions
+        fail_venues(t, tape, now, book, out, settings)
 """,
         "tests/book/test_shocks.py",
     ),
     Fault(
         "a failed venue is told to have settled funding",
         "ledger/tables.py",
-        '    held[failed["row"], failed["instrument"]] = 0.0\n',
-        "",
+        "(Reason.SHOCK, Reason.ACTION)",
+        "(Reason.ACTION,)",
         "tests/book/test_shocks.py",
     ),
 ]

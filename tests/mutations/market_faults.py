@@ -268,7 +268,7 @@ LAYING = [
     Fault(
         "the low forgets what was recorded",
         "tape/build.py",
-        "low = np.where(np.isnan(prices.mark_low_px), tape.low_px, prices.mark_low_px)",
+        "low = np.where(np.isnan(told_low), tape.low_px, told_low)",
         "low = tape.low_px.copy()",
         "tests/tape/test_form.py",
     ),
@@ -324,20 +324,6 @@ LAYING = [
         "_sessions(dataset, config, names, time_ns) & ~halted",
         "_sessions(dataset, config, names, time_ns)",
         "tests/tape/test_instruments.py::test_halted_token_is_not_quoted",
-    ),
-    Fault(
-        "a dividend on the hour is paid in the next",
-        "tape/quotes.py",
-        'np.searchsorted(time_ns, at, side="left")',
-        'np.searchsorted(time_ns, at, side="right")',
-        "tests/tape/test_instruments.py::test_cash_dividend_net_of_withholding",
-    ),
-    Fault(
-        "the tax on a dividend is paid out",
-        "tape/quotes.py",
-        "* (1.0 - float(withheld))",
-        "* (1.0 + float(withheld))",
-        "tests/tape/test_instruments.py::test_cash_dividend_net_of_withholding",
     ),
     Fault(
         "the last open interest chooses the perp of a token",

@@ -18,8 +18,10 @@ WORLDS = "40"  # of each family of rules, in place of 60
 # Most faults die in the first of these.
 BATTERY = (
     "tests/book",
+    "tests/test_actions.py",
     "tests/market",
     "tests/tape",
+    "tests/settlement",
     "tests/mutations/test_gaps.py",
     "tests/museum",
     "tests/twin",
@@ -42,12 +44,15 @@ SLOW = (
 )
 # What looks at a file the closest, tried before the battery.
 CLOSEST = {
+    "book/actions.py": "tests/book/test_actions.py",
     "book/adl.py": "tests/book/test_adl.py",
     "book/delever.py": "tests/twin/test_twin_rules.py::test_family[delever]",
     "book/fills.py": "tests/book/test_fills.py",
     "book/isolated.py": "tests/book/test_isolated.py",
+    "book/legs.py": "tests/book/test_legs.py",
     "book/limits.py": "tests/book/test_limits.py",
     "book/liquidation.py": "tests/book/test_liquidation.py",
+    "book/locks.py": "tests/book/test_locks.py",
     "book/loop.py": "tests/book/test_hour.py",
     "book/margin.py": "tests/book/test_margin.py",
     "book/mirror.py": "tests/book/test_collateral.py",
@@ -61,6 +66,7 @@ CLOSEST = {
     "book/targets.py": "tests/book/test_hour.py",
     "book/treasury.py": "tests/book/test_treasury.py",
     "book/view.py": "tests/book/test_hour.py",
+    "book/ways.py": "tests/book/test_ways.py",
     "ledger/causes.py": "tests/book/test_ledger.py",
     "ledger/holdings.py": "tests/book/test_ledger.py",
     "ledger/tables.py": "tests/book/test_ledger.py",
@@ -78,6 +84,12 @@ CLOSEST = {
     "market/update.py": "tests/market/test_closed.py",
     "metrics/formula.py": "tests/cli/test_funding_both.py",
     "rulebook/record.py": "tests/book/test_tiers.py",
+    "settlement/cost.py": "tests/settlement/test_cost.py",
+    "settlement/machine.py": "tests/settlement/test_machine.py",
+    "settlement/odds.py": "tests/settlement/test_cost.py",
+    "settlement/table.py": "tests/settlement/test_machine.py",
+    "run.py": "tests/test_actions.py",
+    "tape/actions.py": "tests/test_actions.py",
     "tape/build.py": "tests/tape/test_settlements.py",
     "tape/caps.py": "tests/tape/test_caps.py",
     "tape/collateral.py": "tests/tape/test_collateral.py",
@@ -90,8 +102,11 @@ CLOSEST = {
     "tape/quotes.py": "tests/tape/test_instruments.py",
     "tape/redemption.py": "tests/tape/test_collateral.py",
     "tape/settlements.py": "tests/tape/test_settlements.py",
+    "tape/settling.py": "tests/tape/test_settling.py",
     "tape/shocks.py": "tests/tape/test_shocks.py",
+    "tape/splits.py": "tests/test_actions.py",
     "tape/switches.py": "tests/tape/test_sessions_market.py",
+    "tape/ways.py": "tests/tape/test_ways_laid.py",
 }
 # A fault is a program that runs and is wrong; these are programs that do not run.
 CRASHES = ("NameError", "SyntaxError", "IndentationError", "ImportError", "UnboundLocalError")

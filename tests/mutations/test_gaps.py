@@ -150,10 +150,11 @@ def test_a_run_that_starts_later_has_rows_and_sums_of_its_own(tiny_dataset: Path
     # Dividends in rows 1 and 3; from row 2 on the second is left, in row 1.
     (tiny_dataset / "actions.parquet").unlink()
     whole = form(read_dataset(tiny_dataset), RunConfig())
-    paid = {"action_token": np.zeros(2, np.int64), "action_usd": np.array([0.1, 0.2])}
+    paid = {"action_instrument": np.ones(2, np.int64), "action_value": np.array([0.1, 0.2])}
+    paid["action_kind"] = np.zeros(2, np.int64)
     tape = whole.tape._replace(action_row=np.array([1, 3]), **paid)
     cut = cut_before(replace(whole, tape=tape), int(tape.time_ns[2])).tape
     assert len(cut.time_ns) == 4
     assert cut.action_row.tolist() == [1]
-    assert cut.action_usd.tolist() == [0.2]
+    assert cut.action_value.tolist() == [0.2]
     assert cut.funding_total[:, 0] == pytest.approx([0.0000125 * n for n in (1, 2, 3, 4)])

@@ -81,8 +81,8 @@ FILLS = [
     Fault(
         "a fill is valued at its own price",
         "book/fills.py",
-        "fill.value_px = perps.mark_px[m]",
-        "fill.value_px = px",
+        "what = (size, px, perps.mark_px[m], fee)",
+        "what = (size, px, px, fee)",
         "tests/book/test_ledger.py",
     ),
 ]
@@ -115,8 +115,8 @@ ORDERS = [
     Fault(
         "a frozen quote is traded",
         "book/orders.py",
-        "        if not tokens.tradable[k]:\n            tokens.order[k] = 0.0\n",
-        "        if math.isnan(tokens.order_px[k]):\n            tokens.order[k] = 0.0\n",
+        "        if not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens):\n",
+        "        if math.isnan(tokens.order_px[k]) or is_barred(k, tokens.order[k], tokens):\n",
     ),
     Fault(
         "a refused re-entry leaves the token of its hedge to be bought alone",
@@ -171,14 +171,14 @@ ORDERS = [
         "a sale pays for nothing in its hour",
         "book/orders.py",
         """\
-    trade_tokens(t, count, -1.0, tokens, accounts, out)
+    trade_tokens(t, -1.0, tape, book, out)
     reduce_perps(t, terms, perps, accounts, out)
     assess(terms, book)
 """,
         """\
     reduce_perps(t, terms, perps, accounts, out)
     assess(terms, book)
-    trade_tokens(t, count, -1.0, tokens, accounts, out)
+    trade_tokens(t, -1.0, tape, book, out)
 """,
     ),
     Fault(

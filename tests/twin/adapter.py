@@ -6,16 +6,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from twin_world import SETTINGS, whole, whole_tokens
+from twin_world import SETTINGS, units_since, whole, whole_tokens
 
 from perpkit.arrays import (
     TERM,
+    Action,
     Collateral,
     Event,
     Settings,
     Shock,
     Tape,
     Tokens,
+    Way,
 )
 from perpkit.book.loop import compiled as compiled_book
 from perpkit.book.loop import run_hours
@@ -82,6 +84,7 @@ def settings_of(told):
         max_frozen_hours=told["max_frozen_hours"],
         joint_paths=int(told["margin_paths"] == "joint"),
         sweep_at_ratio=told["sweep_at_ratio"],
+        sweep_min_usd=told["sweep_min_usd"],
         sweep_token=numbered(told["sweep_token"]),
         wallet_cash_usd=told["wallet_cash_usd"],
         redeem=int(told["redeem"]),
@@ -93,6 +96,8 @@ def settings_of(told):
         adl_index=told["adl_index"],
         impact_coefficient=told["impact_coefficient"],
         max_volume_frac=unbounded(told["max_volume_frac"]),
+        locked_counts=int(told["locked_counts"]),
+        max_pool_frac=told["max_pool_frac"],
     )
 
 
@@ -104,6 +109,7 @@ WORDS = {
     "bound_always": {"closed": 0, "always": 1},
     "funding_formula": {"premium": 0, "ventuals": 1, "cfd_swap": 2},
 }
+LOCKS = {None: 0, "receive": 1, "sell": 2, "issuer": 3, "all": 4}
 SESSIONS = {"always": 0, "never": 5}
 WORD_OF = {"median_mark": "mark_rule", "bound_always": "bound_when"}
 # Without these a venue is a plain one.
@@ -154,14 +160,40 @@ def term_of(told, name, m):
     return number(told.get(name, PLAIN.get(name, 1.0)))
 
 
+KINDS = {"DEBIT": Action.CASH, "SPLIT": Action.SPLIT, "SETTLE": Action.SETTLE}
+
+
+def actions_of(world):
+    """Row, instrument, kind and value; of an hour cash of tokens first."""
+    made = [(t, len(world["perps"]) + k, 0, usd) for t, k, usd in sorted(world["dividends"])]
+    made += [(x["row"], x["instrument"], KINDS[x["kind"]], x["value"]) for x in world["actions"]]
+    return sorted(made, key=lambda one: one[0])
+
+
+def restated(world, tape):
+    """The same with last prices in the units of each hour."""
+    started = []
+    for px, first in ((tape.mark_px, 0), (tape.fair_px, len(world["perps"]))):
+        units = [
+            [units_since(world, t, first + n) for n in range(px.shape[1])]
+            for t in range(world["hours"])
+        ]
+        started.append(np.vstack([px[:1], px[:-1]]) / np.array(units).reshape(px.shape))
+    return tape._replace(start_px=started[0], token_start_px=started[1])
+
+
 def tape_of(world):
     hours, perps, tokens = world["hours"], world["perps"], world["tokens"]
-    events, shocks = sorted(world["dividends"]), world["shocks"]
+    events, shocks = actions_of(world), world["shocks"]
     sizes = {"T": hours, "M": len(perps), "K": len(tokens), "U": 1, "N": len(events)}
     sizes |= {"J": len(shocks), "Q": len(perps) if any(any(p["capped"]) for p in perps) else 0}
     sizes["D"] = len(world["cash"]) if any(px != 1.0 for a in world["cash_px"] for px in a) else 0
     issued = any(any(token["redeemable"]) or any(token["payday"]) for token in tokens)
     sizes["W"] = len(tokens) if issued else 0
+    sizes["L"] = len(tokens) if any(any(token["lock"]) for token in tokens) else 0
+    sizes["R"] = len(tokens) if any(any(token["liquidity"]) for token in tokens) else 0
+    sizes["O"] = len(tokens) if any(token["mint_rows"] for token in tokens) else 0
+    sizes["G"] = len(tokens) if any(token["settle_rows"] for token in tokens) else 0
     tape = blank(Tape, X=0, Y=0, **sizes)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = world["era"]
@@ -196,17 +228,34 @@ def tape_of(world):
         ("live", "live"),
     ):
         getattr(tape, field)[:] = flags(tokens, name, hours)
-    for n, (row, token, usd) in enumerate(events):
-        tape.action_row[n], tape.action_token[n], tape.action_usd[n] = row, token, usd
+    for n, event in enumerate(events):
+        tape.action_row[n], tape.action_instrument[n] = event[:2]
+        tape.action_kind[n], tape.action_value[n] = event[2:]
+    if world["actions"]:
+        tape = restated(world, tape)
     if sizes["Q"]:
         tape.capped[:] = flags(perps, "capped", hours)
     if sizes["W"]:
         tape.redeemable[:] = flags(tokens, "redeemable", hours)
         tape.redeem_rows[:] = [token["redeem_hours"] or 0 for token in tokens]
         tape.payday[:] = flags(tokens, "payday", hours)
+    if sizes["L"]:
+        tape.lock[:] = [[LOCKS[token["lock"][t]] for token in tokens] for t in range(hours)]
+    if sizes["R"]:
+        tape.liquidity_usd[:] = columns(tokens, "liquidity", hours)
+    for k, token in enumerate(tokens):
+        if token["mint_rows"]:
+            tape.mint_rows[:, k] = [numbered(rows) for rows in token["mint_rows"]]
+            tape.buyback_rows[:, k] = [numbered(rows) for rows in token["buyback_rows"]]
+        elif sizes["O"]:
+            tape.mint_rows[:, k] = tape.buyback_rows[:, k] = -1
+        if token["settle_rows"]:
+            tape.settle_rows[:, k] = token["settle_rows"]
+            tape.settle_end[:, k] = token["settle_unwinds"]
+            tape.settle_cost_frac[:, k] = token["settle_costs"]
     if sizes["D"]:
         tape.cash_px[:] = np.array(world["cash_px"]).T
-    for n, shock in enumerate(shocks):
+    for n, shock in enumerate(sorted(shocks, key=lambda shock: shock["row"])):
         tape.shock_row[n], tape.shock_value[n] = shock["row"], shock["value"]
         tape.shock_kind[n] = Shock[shock["kind"]]
         tape.shock_instrument[n] = numbered(shock["instrument"])
@@ -218,6 +267,12 @@ def tokens_of(tokens):
     made = blank(Tokens, K=len(tokens))
     for k, token in enumerate(tokens):
         made.perp[k] = -1 if token["perp"] is None else token["perp"]
+        made.ways[k] = sum(1 << Way[way.upper()] for way in token["ways"])
+        made.friction_frac[k] = token["friction"]
+        made.mint_fee_frac[k] = token["mint_fee_frac"]
+        made.mint_min_usd[k] = token["mint_min_usd"]
+        made.inventory_usd[k] = unbounded(token["inventory"])
+        made.drawn_day[k] = -1
         made.half_spread_frac[k] = token["half_spread_frac"]
         made.fee_frac[k] = token["fee_frac"]
         made.min_order_usd[k] = token["min_order_usd"]
@@ -230,13 +285,15 @@ def tokens_of(tokens):
 
 def collateral_of(world):
     """What is pledged; empty where nothing is."""
-    accounts = len(world["cash"]) if world["collateral"] else 0
+    accounts = len(world["cash"]) if world["collateral"] or world["portfolio"] else 0
     made = blank(Collateral, C=accounts, K=len(world["tokens"]))
     for place, told in world["collateral"].items():
         made.units[place] = told["units"]
         made.haircut_frac[place] = told["haircut"]
         made.initial_haircut_frac[place] = told["initial_haircut"]
         made.mirrored[place] = told["mirrored"]
+    made.told_frac[:] = made.haircut_frac
+    made.told_initial_frac[:] = made.initial_haircut_frac
     return made
 
 
@@ -246,6 +303,11 @@ def lay_accounts(world, stage):
     accounts.cash_usd[:] = world["cash"]
     accounts.parent[:] = [numbered(parent) for parent in world["parent"]]
     accounts.strict[:] = world["strict"]
+    if world["portfolio"]:
+        venues = [a for a, parent in enumerate(world["parent"]) if a > 0 and parent is None]
+        accounts.counted_frac[venues] = world["portfolio"]["counted"]
+        accounts.buffer_usd[venues] = world["portfolio"]["buffer"]
+        accounts.lent_usd[:] = world["portfolio"]["cap"]
     pledged = collateral_of(world)
     stage.book.tokens.units[:] = pledged.units.sum(axis=0)
     stage.book = stage.book._replace(collateral=pledged)

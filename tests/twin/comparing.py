@@ -8,7 +8,7 @@ from perpkit.ledger import frames
 PRECISION = 1e-9  # of equity
 ACCOUNT = ("cash", "under_way", "value", "initial", "maintenance")
 EXACT = {
-    "fill": ("row", "decided", "instrument", "account", "reason"),
+    "fill": ("row", "decided", "instrument", "account", "reason", "way", "settlement_id"),
     "payment": ("row", "flow", "instrument", "account"),
 }
 OWN_SCALE = {"fill": ("size", "px", "value_px"), "payment": ("quantity", "rate")}
@@ -29,12 +29,8 @@ CAUSES = (
     "bad_debt",
 )
 # The order of the hour: within a step fills are told by instrument, those of targets as they come.
-STEP_OF = {
-    reason: n
-    for n, reason in enumerate(
-        ("SHOCK", "LIQUIDATION", "BACKSTOP", "SEIZED", "ADL", "TARGET", "REDEEMED", "DELEVERED")
-    )
-}
+FORCED = ("SHOCK", "ACTION", "LIQUIDATION", "BACKSTOP", "SEIZED", "ADL")
+STEP_OF = {reason: n for n, reason in enumerate((*FORCED, "TARGET", "REDEEMED", "DELEVERED"))}
 # Of an account, however many instruments it touches; the others are of an instrument.
 OF_ACCOUNT = (
     *("BAD_DEBT", "TRANSFER_SENT", "TRANSFER_ARRIVED", "TRANSFER_REFUSED", "SEIZED", "OWED"),
@@ -64,7 +60,9 @@ def compare(world, market, played):
     compare_rows("fill", *in_steps(*until(end, written.fills_of(played), twin["fills"])), scale)
     made = until(end, written.payments_of(market, played), twin["payments"])
     compare_rows("payment", *map(summed, made), scale)
-    compare_events(*until(end, written.events_of(played), twin["events"]))
+    events = until(end, written.events_of(played), twin["events"])
+    compare_events(*events)
+    compare_amounts(*events, scale)
     if end == world["hours"]:
         compare_causes(market, frames(market, played, "twin"), twin["hours"], scale)
     else:  # the hour of a fault: only that it is named
@@ -143,6 +141,14 @@ def compare_events(made, told):
     one, other = keys_of(made), keys_of(told)
     alone = [key for key in one if key not in other], [key for key in other if key not in one]
     assert one == other, f"events of the book alone {alone[0][:3]}, of the twin {alone[1][:3]}"
+
+
+def compare_amounts(made, told, scale):
+    """The dollars of those events of which the twin says them."""
+    kinds = {event["kind"] for event in told if "usd" in event}
+    one, other = ([x for x in events if x["kind"] in kinds] for events in (made, told))
+    for mine, theirs in zip(one, other, strict=True):
+        assert_close(mine["usd"], theirs["usd"], scale, f"dollars of {theirs}")
 
 
 def keys_of(events):

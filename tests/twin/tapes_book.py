@@ -22,13 +22,37 @@ FAMILIES = {
     "sweep": ("sweep", "pledged"),
     "isolated_treasury": ("isolated", "sweep", "delever"),
     "venues": ("venue_failure", "pledged", "mirrored"),
+    "locks": ("locks", "pledged", "accrual", "treasury", "redeem"),
+    "forced": ("forced", "pledged", "mirrored", "accrual"),
     "depeg": ("depeg", "pledged"),
+    "portfolio": ("portfolio", "pledged", "tiers", "sweep", "delever"),
+    "splits": ("split_perps", "split_tokens", "debits", "pledged", "adl_model", "accrual", "depeg"),
+    "settled": ("settle_perps", "isolated", "debits"),
     "wallet_depeg": ("depeg", "wallet_depeg", "treasury", "redeem", "sweep_token"),
+    "ways": ("ways", "delever"),
+    "legs": ("legs", "ways", "accrual"),
+    "legs_called": (
+        "legs",
+        "treasury",
+        "redeem",
+        "sweep_token",
+        "delever",
+        "wallet_depeg",
+        "depeg",
+    ),
 }
 RULES = tuple(dict.fromkeys(rule for family in FAMILIES.values() for rule in family))
 # Against other rules: what ends the trading of an account is rarer.
-OFTEN = {"venue_failure": 0.4, "sweep": 0.4, "capped": 0.6, "redeem": 2.0, "partial": 2.0}
-OFTEN |= {"sweep_token": 1.5, "wallet_depeg": 0.0}
+OFTEN = {
+    "venue_failure": 0.4,
+    "sweep": 0.4,
+    "forced": 0.4,
+    "locks": 0.6,
+    "capped": 0.6,
+    "redeem": 2.0,
+    "partial": 2.0,
+}
+OFTEN |= {"sweep_token": 1.5, "wallet_depeg": 0.0, "legs": 0.5}
 CALLED = ("redeem", "delever")  # rules that only a call for margin reaches
 
 
@@ -75,10 +99,14 @@ def book_world(knobs):
     if knobs["treasury"]:
         add_treasury(knobs, world)
     lay_collateral(knobs, world)
+    lay_portfolio(knobs, world)
     lay_issuers(knobs, world)
+    lay_locks(knobs, world)
+    lay_ways(knobs, world)
     isolate(knobs, world)
     lay_shocks(knobs, world)
     lay_currencies(knobs, world)
+    lay_actions(knobs, world)
     lay_settings(knobs, world)
     return world
 
@@ -189,6 +217,17 @@ def lay_collateral(knobs, world):
             }
 
 
+def lay_portfolio(knobs, world):
+    """Portfolio margin of every venue's account, harsher than any venue's."""
+    rng, margin = own_rng(knobs, "portfolio"), max(world["cash"][1:])
+    if knobs["portfolio"]:
+        world["portfolio"] = {
+            "counted": rng.choice((0.95, 0.95, 0.7)),
+            "buffer": margin * rng.choice((1e-3, 0.02)),
+            "cap": margin * rng.choice((0.05, 0.3, 10.0)),
+        }
+
+
 def lay_issuers(knobs, world):
     for k, token in enumerate(world["tokens"]):
         rng = own_rng(knobs, f"issuer {k}")
@@ -207,7 +246,69 @@ def lay_issuers(knobs, world):
             token["redeem_min_usd"] = rng.choice((0.0, 100.0, 2e3))
 
 
+def lay_ways(knobs, world):
+    """Pools, windows of issuers and settlements that take time, some tokens with none."""
+    hours = world["hours"]
+    for k, token in enumerate(world["tokens"]):
+        rng = own_rng(knobs, f"ways {k}")
+        usual = world["cash"][1] * 10.0 ** rng.uniform(-0.5, 1.5)
+        if knobs["ways"] and rng.random() < 0.8:
+            sets = (("dex",), ("quote", "dex"), ("issuer",), ("quote", "issuer"))
+            token["ways"] = rng.choice((*sets, ("dex", "issuer"), ("quote", "dex", "issuer")))
+            token["friction"] = rng.choice((0.0, 0.0, 0.01))
+            token["liquidity"] = [usual * rng.uniform(0.7, 1.4) for _ in range(hours)]
+            for t in range(hours):
+                if rng.random() < 0.05:
+                    token["liquidity"][t] = rng.choice((None, 0.0))
+            lay_window(rng, token, usual, hours)
+        if knobs["legs"] and rng.random() < 0.8:
+            token["settle_rows"] = [rng.choice((0, 0, 1, 2, 5)) for _ in range(hours)]
+            token["settle_unwinds"] = [rng.random() < 0.2 for _ in range(hours)]
+            token["settle_costs"] = [rng.choice((0.0, 0.0, 0.001)) for _ in range(hours)]
+
+
+def lay_window(rng, token, usual, hours):
+    """Hours in which an issuer sells and takes back, of what is no treasury with its own."""
+    if token["kind"] in ("treasury", "stable"):
+        token["ways"] = tuple(way for way in token["ways"] if way != "issuer") or ("quote",)
+    if "issuer" not in token["ways"]:
+        return
+    for t in range(hours):
+        known = token["bid"][t] is not None and rng.random() > 0.05
+        token["nav"][t] = token["bid"][t] * rng.uniform(0.98, 1.03) if known else None
+    rows = rng.choice((0, 0, 0, 1, 4))
+    for name in ("mint_rows", "buyback_rows"):
+        opened = runs(rng, hours, 0.4, 0.15)
+        token[name] = [rows if o else None for o in opened]
+    for side in ("mint", "redeem"):
+        token[f"{side}_fee_frac"] = rng.choice((0.0, 0.005))
+        token[f"{side}_min_usd"] = rng.choice((0.0, 100.0, 2e3))
+    token["inventory"] = rng.choice((None, usual * 0.05, usual))
+
+
 # ------------------------------------------------------------------ incidents and prices of cash
+
+
+def lay_locks(knobs, world):
+    """Tokens frozen, paused, or not for this holder any more, for a while each."""
+    if not knobs["locks"]:
+        return
+    for k, token in enumerate(world["tokens"]):
+        rng = own_rng(knobs, f"locks {k}")
+        kinds = (None, None, "receive", "sell", "issuer", "all", "all")
+        locks, now = [], None
+        for t in range(world["hours"]):
+            if t > 0 and rng.random() < 0.15:
+                now = rng.choice(kinds)
+            locks.append(now)
+        token["lock"] = locks
+        # As the tape lays them: what nobody may move has no live quote, nor is it redeemed.
+        frozen = [lock == "all" for lock in locks]
+        token["halted"] = [h or f for h, f in zip(token["halted"], frozen, strict=True)]
+        token["live"] = [x and not f for x, f in zip(token["live"], frozen, strict=True)]
+        if any(token.get("redeemable", ())):
+            pairs = zip(token["redeemable"], locks, strict=True)
+            token["redeemable"] = [x and lock not in ("issuer", "all") for x, lock in pairs]
 
 
 def lay_shocks(knobs, world):
@@ -218,6 +319,15 @@ def lay_shocks(knobs, world):
             shock = {"row": rng.randrange(1, hours), "kind": "ADL", "account": None}
             value = rng.choice((1.0, 0.5, 0.13))
             world["shocks"].append(shock | {"instrument": rng.randrange(perps), "value": value})
+    if knobs["forced"] and world["tokens"]:
+        for _ in range(rng.randint(1, 5)):
+            shock = {"row": rng.randrange(1, hours), "kind": "FORCED_TRANSFER", "account": None}
+            token = perps + rng.randrange(len(world["tokens"]))
+            value = rng.choice((1.0, 0.5, 0.07))
+            world["shocks"].append(shock | {"instrument": token, "value": value})
+        # Of one hour and token there is one: what is left of it was told as one share.
+        apart = {(s["row"], s["kind"], s["instrument"]): s for s in world["shocks"]}
+        world["shocks"] = list(apart.values())
     if knobs["venue_failure"]:
         venues = [a for a in range(1, len(world["cash"])) if world["parent"][a] is None]
         for a in rng.sample(venues, rng.randint(1, len(venues))):
@@ -252,6 +362,46 @@ def lay_currencies(knobs, world):
     world["cash_px"] = made
 
 
+# ------------------------------------------------------------------ corporate actions
+
+OF_PERP = ("mark", "oracle", "mid", "high", "low")
+OF_TOKEN = ("bid", "ask", "fair")
+
+
+def lay_actions(knobs, world):
+    """Splits and dividends; prices, and what is wanted, in new units from the row on."""
+    perps, hours, made = len(world["perps"]), world["hours"], []
+    for m in range(perps):
+        rng = own_rng(knobs, f"actions {m}")
+        for t in rng.sample(range(1, hours), 2):
+            if knobs["debits"] and rng.random() < 0.7:
+                known = world["perps"][m]["mark"][t]
+                usd = 0.0 if known is None else known * rng.uniform(0.001, 0.03)
+                made.append({"row": t, "kind": "DEBIT", "instrument": m, "value": usd})
+        kinds = [k for k in ("SPLIT", "SETTLE") if knobs[f"{k.lower()}_perps"]]
+        if kinds and rng.random() < 0.8:
+            made.append(split_at(rng, world, m, rng.choice(kinds)))
+    for k, token in enumerate(world["tokens"]):
+        rng = own_rng(knobs, f"rebase {k}")
+        if knobs["split_tokens"] and token["nav"][0] is None and rng.random() < 0.8:
+            made.append(split_at(rng, world, perps + k, "SPLIT"))
+    world["actions"] = sorted(made, key=lambda action: action["row"])
+
+
+def split_at(rng, world, instrument, kind):
+    row, perps = rng.randrange(1, world["hours"]), len(world["perps"])
+    ratio = rng.choice((10.0, 4.0, 1.5, 1.05, 0.1, 1.0 / 3.0))
+    token = instrument >= perps
+    prices = world["tokens"][instrument - perps] if token else world["perps"][instrument]
+    for name in OF_TOKEN if token else OF_PERP:
+        later = [None if px is None else px / ratio for px in prices[name][row:]]
+        prices[name] = prices[name][:row] + later
+    for wanted in world["plan"][row:]:
+        if wanted[instrument] is not None:
+            wanted[instrument] *= ratio
+    return {"row": row, "kind": kind, "instrument": instrument, "value": ratio}
+
+
 # ------------------------------------------------------------------ settings
 
 
@@ -267,12 +417,18 @@ def lay_settings(knobs, world):
     if knobs["adl_model"]:
         told["adl_shock_frac"] = rng.choice((0.01, 0.03, 0.1))
         told["adl_index"] = rng.choice((0.0, 1.0, 4.0))
+    if knobs["locks"]:
+        told["locked_counts"] = rng.random() < 0.4
     if knobs["impact"]:
         told["impact_coefficient"] = rng.choice((0.01, 0.1))
+    if knobs["ways"]:
+        told["max_pool_frac"] = rng.choice((0.5, 0.5, 0.1))
     if knobs["max_volume"]:
         told["max_volume_frac"] = rng.choice((0.01, 0.1, 1.0))
     if knobs["sweep"]:
         told["sweep_at_ratio"] = told["topup_to_ratio"] * rng.uniform(0.3, 1.0)
+        more = own_rng(knobs, "least swept").choice((0.01, 100.0, 2_000.0))
+        told["sweep_min_usd"] = told["transfer_cost_usd"] + more
     told["redeem"], told["delever"] = bool(knobs["redeem"]), bool(knobs["delever"])
     minted = [
         k

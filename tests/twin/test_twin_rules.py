@@ -25,7 +25,13 @@ REACHED = {
     "event MARGIN_REMOVED": 5,
     "event CAPPED": 20,
     "event VENUE_FAILED": 20,
+    "event LOCKED": 20,
+    "event UNLOCKED": 20,
+    "event FORCED_TRANSFER": 20,
     "event BACKSTOP": 10,
+    "event SPLIT": 40,
+    "event MARKET_SETTLED": 20,
+    "ACTION": 40,
     "event LIQUIDATION": 40,
     "event BAD_DEBT": 10,
     "event REENTRY_REFUSED": 20,
@@ -40,6 +46,15 @@ REACHED = {
     "INTEREST": 10,
     "VENUE_LOSS": 20,
     "MARGIN_LOST": 10,
+    "event SETTLEMENT_SENT": 20,
+    "event SETTLED": 20,
+    "event UNWOUND": 10,
+    "event LEG_WAITS": 10,
+    "SETTLEMENT": 10,
+    "SETTLEMENT_COST": 10,
+    "a pool": 20,
+    "an issuer": 20,
+    "a sale under way": 10,
     "none of the rules": 40,
 }
 WORLDS = int(os.environ.get("PERPKIT_TWIN_WORLDS", "60"))  # of a family, uncompiled
@@ -80,6 +95,10 @@ def test_worlds_reach_every_rule():
         kinds = {fill["reason"] for fill in played["fills"]}
         kinds |= {payment["flow"] for payment in played["payments"]}
         kinds |= {"event " + event["kind"] for event in played["events"]}
+        kinds |= {("", "a pool", "an issuer")[fill["way"]] for fill in played["fills"]}
+        late = [fill for fill in played["fills"] if fill["settlement_id"]]
+        if any(fill["size"] < 0.0 and fill["reason"] == "TARGET" for fill in late):
+            kinds.add("a sale under way")
         if not any(knobs.get(rule) for own in FAMILIES.values() for rule in own):
             kinds.add("none of the rules")
         seen.update(kinds)

@@ -12,6 +12,7 @@ CAUSE_OF = {
     "REDEEMED": "slippage",
     "SWEPT": "slippage",
     "SHOCK": "settlement",
+    "SETTLEMENT": "settlement",
 }
 PAYS_NO_FEE = ("BACKSTOP", "ADL", "SHOCK")
 
@@ -63,8 +64,10 @@ def own_worth(world, book, account, t):
 
 
 def free_units(book, k):
-    """Units that are neither locked nor pledged."""
-    return book["units"][k] - book["locked"][k] - sum(row[k] for row in book["pledged"])
+    """Units that are neither locked nor pledged, nor bought and not delivered."""
+    coming = max(book["legs"][k]["size"], 0.0) if k in book["legs"] else 0.0
+    held = book["units"][k] - book["locked"][k] - coming
+    return held - sum(row[k] for row in book["pledged"])
 
 
 def side_of(number):
@@ -158,6 +161,8 @@ def write_fill(book, t, where, trade):
             "px": px,
             "value_px": value_px,
             "fee": fee,
+            "way": 0,  # told where a way was chosen
+            "settlement_id": 0,
         }
     )
 

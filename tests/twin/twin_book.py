@@ -13,12 +13,14 @@ from twin_account import (
     own_worth,
     return_idle,
 )
+from twin_actions import act
 from twin_collateral import NAV_KINDS, deliver_redeemed, pay_interest, pay_yield
 from twin_fills import fill_targets
 from twin_liquidation import call_owed, margin_test
-from twin_margin import liquidation_price, prices_now, required, value_at
-from twin_shocks import deleverage_by_others, fail_venues
+from twin_margin import liquidation_price, maintenance_at, prices_now, required, value_at
+from twin_shocks import deleverage_by_others, fail_venues, strike_tokens
 from twin_treasury import manage_cash
+from twin_ways import bought, end_legs
 from twin_world import whole
 
 KEPT = ("fills", "payments", "events")
@@ -61,6 +63,11 @@ def start(world):
         "said_unswept": [False] * accounts,
         "said_unredeemed": [False] * tokens,
         "owed_hours": [0] * accounts,
+        "legs": {},  # token -> its trade under way
+        "settlements": 0,  # how many there have been,
+        "had_legs": set(),  # and of which tokens
+        "drawn": {},  # USD of an issuer's inventory by token and day
+        "offers": {},  # token -> the way of its order of the hour
         "failed": [False] * accounts,
         "fills": [],
         "payments": [],
@@ -73,10 +80,13 @@ def start(world):
 def play_hour(world, book, t):
     book["causes"] = {}
     move_prices(world, book, t)
+    strike_tokens(world, book, t)
     fail_venues(world, book, t)
     pay_dividends(world, book, t)
+    act(world, book, t)
     deliver(book, t)
     deliver_redeemed(world, book, t)
+    end_legs(world, book, t)
     pay_yield(world, book, t)
     pay_interest(world, book, t)
     settle_funding(world, book, t)
@@ -106,7 +116,7 @@ def row_of(world, book, t):
         "units": list(book["units"]),
         "pledged": [list(units) for units in book["pledged"]],
         "cash": list(book["cash"]),
-        "under_way": [book["under_way"][0] + sum(book["redeeming"]), *book["under_way"][1:]],
+        "under_way": [book["under_way"][0] + due_to_wallet(book), *book["under_way"][1:]],
         "worth": [worth_of(world, book, t, a) for a in range(len(book["cash"]))],
         "value": [],
         "initial": [],
@@ -122,7 +132,7 @@ def row_of(world, book, t):
         now = prices_now(world, book, t, a)
         row["value"].append(value_at(world, book, t, a, now))
         row["initial"].append(required(world, book, t, now["perps"], "initial"))
-        row["maintenance"].append(required(world, book, t, now["perps"], "maintenance"))
+        row["maintenance"].append(maintenance_at(world, book, t, a, now["perps"]))
         for m in now["perps"]:
             row["liquidation"][m] = liquidation_price(world, book, t, m)
     row["equity"] = equity
@@ -132,7 +142,12 @@ def row_of(world, book, t):
 def worth_of(world, book, t, a):
     """What an account has in its own currency, with what is under way to it."""
     worth = own_worth(world, book, a, t) + book["under_way"][a]
-    return worth + sum(book["redeeming"]) if a == 0 else worth
+    return worth + due_to_wallet(book) if a == 0 else worth
+
+
+def due_to_wallet(book):
+    """Cash of redemptions and of sales that is not paid yet."""
+    return sum(book["redeeming"]) + sum(leg["due"] for leg in book["legs"].values())
 
 
 # ------------------------------------------------------------------ prices and steps 1 to 4
@@ -164,10 +179,11 @@ def move_prices(world, book, t):
 
 def pay_dividends(world, book, t):
     for row, k, usd_a_token in world["dividends"]:
-        if row == t and book["units"][k] != 0.0:
-            number, usd = len(world["perps"]) + k, book["units"][k] * usd_a_token
+        units = book["units"][k] - bought(book, k)
+        if row == t and units != 0.0:
+            number, usd = len(world["perps"]) + k, units * usd_a_token
             book["cash"][0] += usd / world["cash_px"][0][t]
-            add_payment(book, t, "DIVIDEND", (number, 0), usd, book["units"][k], usd_a_token)
+            add_payment(book, t, "DIVIDEND", (number, 0), usd, units, usd_a_token)
             add_cause(book, 0, number, "dividend", usd)
 
 

@@ -8,10 +8,12 @@ from twin_account import (
     free_units,
     note_token,
 )
-from twin_world import margin_accounts
+from twin_ways import bought
+from twin_world import is_locked, margin_accounts
 
 HOURS_A_YEAR = 8760
 NAV_KINDS = ("treasury", "stable")
+A_CENT = 0.01  # less is none
 
 
 def pay_yield(world, book, t):
@@ -21,7 +23,7 @@ def pay_yield(world, book, t):
     for k, token in enumerate(world["tokens"]):
         if token["apr"][t] and book["units"][k] != 0.0:
             rate = token["apr"][t] / HOURS_A_YEAR
-            grown = book["units"][k] * rate
+            grown = (book["units"][k] - bought(book, k)) * rate
             number, usd = len(world["perps"]) + k, grown * token["fair"][t]
             book["units"][k] += grown
             if token["accrues"]:
@@ -57,7 +59,7 @@ def redeem(world, book, t, missing):
     missing -= taken
     for k, token in enumerate(world["tokens"]):
         free, nav = free_units(book, k), token["nav"][t]
-        if missing <= 0.0 or not can_redeem(world, k) or nav is None or free <= 0.0:
+        if missing <= 0.0 or not can_redeem(world, k) or nav is None or free * nav < A_CENT:
             continue
         if book["redeemed_at"][k] is not None:  # more of it when that is paid
             missing -= free * nav if token["redeemable"][t] else 0.0
@@ -102,7 +104,7 @@ def mint(world, book, t):
     k = settings["sweep_token"]
     token = world["tokens"][k]
     usd = (book["cash"][0] - settings["wallet_cash_usd"]) * world["cash_px"][0][t]
-    if not token["redeemable"][t] or token["nav"][t] is None:
+    if not token["redeemable"][t] or token["nav"][t] is None or is_locked(world, t, k, "buy"):
         return
     if usd <= 0.0 or usd < token["min_order_usd"]:
         return

@@ -5,13 +5,13 @@ import math
 from twin_account import (
     add_event,
     fill_perp,
-    fill_token,
     free_units,
     reduce_perp,
     side_of,
 )
 from twin_margin import prices_now, required, requirement, value_at
-from twin_world import known, payer_of, terms_of
+from twin_ways import affordable, best_offer, follow_tokens, is_late, trade
+from twin_world import is_locked, known, payer_of, terms_of
 
 LOT_SLACK = 1e-6  # lots
 
@@ -20,6 +20,7 @@ def fill_targets(world, book, t):
     """Sells and reductions, then token buys, then perp increases."""
     perps = range(len(world["perps"]))
     tokens = range(len(world["tokens"]))
+    book["offers"] = {}
     orders = {
         "perp": [perp_order(world, book, t, m) for m in perps],
         "token": [token_order(world, book, t, k) for k in tokens],
@@ -27,6 +28,8 @@ def fill_targets(world, book, t):
     # What was wanted before caps: the legs of a hedge are cut alike.
     orders["wanted"] = [order[0] for order in orders["perp"]]
     refuse_barred(world, book, t, orders)
+    follow_tokens(world, book, t, orders, cut_to_lots)
+    match_hedges(world, book, t, orders)
     cap_increases(world, book, t, orders)
     worsen_by_impact(world, t, orders)
     hedges = hedges_of(world, orders)
@@ -49,13 +52,13 @@ def fill_targets(world, book, t):
     for m, k in hedges.items():  # caps cut both legs alike
         wanted, (token_size, px) = orders["wanted"][m], orders["token"][k]
         if wanted != 0.0 and token_size > 0.0:
-            orders["token"][k] = (token_size * (orders["perp"][m][0] / wanted), px)
+            size = token_size * (orders["perp"][m][0] / wanted)
+            orders["token"][k] = (size, book["offers"][k]["price"](size) if size else px)
     granted = fit(world, book, t, orders, hedges)
     say_trimmed(world, book, t, orders, (granted, hedges))
     for k in tokens:
         if granted["token"][k] != 0.0:
-            px = orders["token"][k][1]
-            fill_token(world, book, t, k, (granted["token"][k], px, "TARGET"))
+            trade(world, book, t, k, (granted["token"][k], "TARGET"))
     for m in perps:
         if granted["perp"][m] != 0.0:
             increase_perp(world, book, t, m, (granted["perp"][m], orders["perp"][m][1]))
@@ -71,11 +74,18 @@ def sell_free(world, book, t, k, orders):
     if -size - sold <= 1e-9 * book["units"][k]:  # rounding
         sold = -size
     if sold < -size:
-        if sold * px < world["tokens"][k]["min_order_usd"]:
+        if sold * px < book["offers"][k]["least"]:
             sold = 0.0
         say_once(book, t, "TRIMMED", len(world["perps"]) + k)
     if sold > 0.0:
-        fill_token(world, book, t, k, (-sold, px, "TARGET"))
+        trade(world, book, t, k, (-sold, "TARGET"))
+
+
+def cut_to_lots(world, t, m, size):
+    """Whole lots of a perp; of no size the smallest order, USD."""
+    if size is None:
+        return terms_of(world, t, m)["min_order_usd"]
+    return lots_towards_zero(size, lots(world, t, m))
 
 
 def increase_perp(world, book, t, m, order):
@@ -162,19 +172,19 @@ def cap_increases(world, book, t, orders):
             orders["capped"].append(m)
         if allowed < increase:
             left = lots_towards_zero(reducing + allowed, lots(world, t, m))
-            if not token_follows(world, orders, m, (left - reducing) / increase):
+            if not token_follows(world, book, orders, m, (left - reducing) / increase):
                 left = reducing
             left = left if left * px >= terms["min_order_usd"] else 0.0
             orders["perp"][m] = (side_of(size) * left, px)
 
 
-def token_follows(world, orders, m, share):
+def token_follows(world, book, orders, m, share):
     """Whether the token bought in a hedge is still worth an order where the perp is cut."""
     k = hedges_of(world, orders).get(m)
     if k is None or orders["token"][k][0] < 0.0 or orders["token"][k][1] is None:
         return True
     size, px = orders["token"][k]
-    return size * share * px >= world["tokens"][k]["min_order_usd"]
+    return size * share * px >= book["offers"][k]["least"]
 
 
 def worsen_by_impact(world, t, orders):
@@ -199,26 +209,39 @@ def worsen_by_impact(world, t, orders):
         orders["perp"][m] = (size if enough else 0.0, worse)
 
 
-def token_price(world, t, k, size):
-    """Ask or bid, a mid worse by half-spread; ``None`` before the first quote."""
-    token = world["tokens"][k]
-    bid, ask = token["bid"][t], token["ask"][t]
-    if bid is None:
-        return None
-    if bid == ask:
-        return bid * (1.0 + side_of(size) * token["half_spread_frac"])
-    return ask if size > 0.0 else bid
-
-
 def token_order(world, book, t, k):
+    """Signed units by the way they take, and the price of so many."""
     target = book["target"][len(world["perps"]) + k]
-    if target is None:
+    if target is None or target == book["units"][k]:
         return 0.0, None
-    size = target - book["units"][k]
-    px = token_price(world, t, k, size)
+    offer = best_offer(world, book, t, k, target - book["units"][k])
+    book["offers"][k] = offer
+    size, px = offer["size"], offer["px"]
     if px is None:
         return size, None
-    return (size, px) if abs(size) * px >= world["tokens"][k]["min_order_usd"] else (0.0, px)
+    if abs(size) * px >= world["tokens"][k]["min_order_usd"]:
+        return size, px
+    if size != target - book["units"][k]:  # its way takes too little
+        offer["open"] = False
+        return size, px
+    return 0.0, px
+
+
+def match_hedges(world, book, t, orders):
+    """Where a way takes a part of a token's order, the perp of the hedge trades that part."""
+    for m, k in hedges_of(world, orders).items():
+        offer, (size, px) = book["offers"][k], orders["perp"][m]
+        part = offer["size"] / offer["asked"]
+        if part == 1.0:
+            continue
+        own = lots_towards_zero(size * part, lots(world, t, m))
+        units = orders["token"][k][0] * own / (size * part)
+        worth = abs(units) * offer["price"](units) if units else 0.0
+        little = px is None or abs(own) * px < terms_of(world, t, m)["min_order_usd"]
+        if little or worth < offer["least"]:
+            own = units = 0.0
+        orders["perp"][m], orders["wanted"][m] = (own, px), own
+        orders["token"][k] = (units, offer["price"](units) if units else offer["px"])
 
 
 def refuse_barred(world, book, t, orders):
@@ -254,19 +277,18 @@ def hedges_of(world, orders):
     }
 
 
-def token_waits(world, t, k):
-    """Whether a token has no quote that one trades at."""
-    token = world["tokens"][k]
-    tradable = token["live"][t]
-    if world["settings"]["trade_frozen_quotes"]:
-        tradable = tradable or not (token["halted"][t] or token["stale"][t])
-    return not tradable
+def token_waits(world, book, t, k, size):
+    """Whether no way is open to a token's order, or a lock stands against it."""
+    if is_locked(world, t, k, "buy" if size > 0.0 else "sell") and size != 0.0:
+        return True
+    return k in book["offers"] and not book["offers"][k]["open"]
 
 
 def wait_for_prices(world, book, t, orders, hedges):
     """Orders without a price to trade at stand over; a hedge waits with either leg."""
     perp_waits = [perp["stale"][t] for perp in world["perps"]]
-    waiting = [token_waits(world, t, k) for k in range(len(world["tokens"]))]
+    sizes = [order[0] for order in orders["token"]]
+    waiting = [token_waits(world, book, t, k, size) for k, size in enumerate(sizes)]
     for m in orders["capped"]:  # what waits for its price anyway is not told of the cap
         if not perp_waits[m] and not (m in hedges and waiting[hedges[m]]):
             say_once(book, t, "CAPPED", m)
@@ -296,7 +318,7 @@ def fit(world, book, t, orders, hedges):
         bare = {"perps": now["perps"], "tokens": dict.fromkeys(now["tokens"], 0.0)}
         own.append(value_at(world, book, t, a, bare, "initial_haircut") - needed)
     perp, token = [0.0] * len(world["perps"]), [0.0] * len(world["tokens"])
-    cash, hedged = [book["cash"][0] * world["cash_px"][0][t]], set()
+    cash, hedged, later = [book["cash"][0] * world["cash_px"][0][t]], set(), {}
     for m, order in enumerate(orders["perp"]):
         if order[0] == 0.0:
             continue
@@ -307,15 +329,20 @@ def fit(world, book, t, orders, hedges):
         perp[m] = fit_perp(world, book, t, m, (*order, left))
         k = hedges.get(m)
         if k is not None and orders["token"][k][0] > 0.0:
+            if is_late(world, book, t, k):  # its perp waits until it is delivered
+                _, later[k] = fit_hedge(world, book, t, (m, k), orders, (perp[m], list(cash)))
+                perp[m], orders["perp"][m] = 0.0, (0.0, order[1])
+                continue
             hedged.add(k)
-            perp[m], token[k] = fit_hedge(world, t, (m, k), orders, (perp[m], cash))
+            perp[m], token[k] = fit_hedge(world, book, t, (m, k), orders, (perp[m], cash))
         if perp[m] != 0.0:
             need = margin_need(world, book, t, m, (perp[m], order[1]))
             free[payer], own[payer] = free[payer] - need, own[payer] - need
     for k, order in enumerate(orders["token"]):
         if order[0] > 0.0 and k not in hedged:
-            token[k] = fit_token(world, k, order, cash[0])
-            cash[0] -= token[k] * order[1] * (1.0 + world["tokens"][k]["fee_frac"])
+            offer = book["offers"][k]
+            token[k] = fit_token(offer, later.get(k, order[0]), cash[0])
+            cash[0] -= cost_of(offer, token[k])
     return {"perp": perp, "token": token}
 
 
@@ -347,29 +374,32 @@ def fit_perp(world, book, t, m, order):
     return side * granted if granted * px >= terms_of(world, t, m)["min_order_usd"] else 0.0
 
 
-def fit_token(world, k, order, cash):
-    size, px = order
-    cost = px * (1.0 + world["tokens"][k]["fee_frac"])
-    if size * cost <= cash:
+def cost_of(offer, size):
+    return size * offer["price"](size) * (1.0 + offer["fee"]) if size else 0.0
+
+
+def fit_token(offer, size, cash):
+    if size == 0.0 or cost_of(offer, size) <= cash:
         return size
-    granted = max(cash, 0.0) / cost
-    return granted if granted * px >= world["tokens"][k]["min_order_usd"] else 0.0
+    granted = affordable(offer | {"size": size, "px": offer["price"](size)}, cash)
+    return granted if granted * offer["price"](size) >= offer["least"] else 0.0
 
 
-def fit_hedge(world, t, pair, orders, limits):
+def fit_hedge(world, book, t, pair, orders, limits):
     """Both legs at the smaller share that margin and cash allow."""
     m, k = pair
     perp_allowed, cash = limits
     size, px = orders["perp"][m]
-    token_size, token_px = orders["token"][k]
-    token_allowed = fit_token(world, k, orders["token"][k], cash[0])
+    token_size, offer = orders["token"][k][0], book["offers"][k]
+    token_allowed = fit_token(offer, token_size, cash[0])
     share = min(perp_allowed / size, token_allowed / token_size)
     perp, token = size, token_size
     if share < 1.0:
         perp = lots_towards_zero(size * share, lots(world, t, m))
         token = token_size * (perp / size)
         smallest = terms_of(world, t, m)["min_order_usd"]
-        if abs(perp) * px < smallest or token * token_px < world["tokens"][k]["min_order_usd"]:
+        worth = token * offer["price"](token) if token else 0.0
+        if abs(perp) * px < smallest or worth < offer["least"]:
             perp = token = 0.0
-    cash[0] -= token * token_px * (1.0 + world["tokens"][k]["fee_frac"])
+    cash[0] -= cost_of(offer, token)
     return perp, token

@@ -10,7 +10,7 @@ from twin_account import (
     take_pledged,
 )
 from twin_margin import between, end_prices, limit_of, slack, start_prices
-from twin_world import margin_accounts, pledge_of, terms_of
+from twin_world import is_locked, margin_accounts, pledge_of, terms_of
 
 DUST = 1e-9  # USD that rounding leaves
 LOT_SLACK = 1e-6  # lots
@@ -159,6 +159,8 @@ def seize(world, book, t, a, end, *, whole=False):
     usd = world["cash_px"][a][t]
     for k, units in enumerate(book["pledged"][a]):
         owed = -book["cash"][a] * usd
+        if is_locked(world, t, k, "seize"):
+            continue
         if units == 0.0 or (owed <= DUST and not whole):
             continue
         px = end["tokens"][k] * (1.0 - world["settings"]["seize_cost_frac"])
@@ -171,8 +173,14 @@ def seize(world, book, t, a, end, *, whole=False):
 
 
 def forgive(world, book, t, a):
-    """A margin account below zero is set to zero; the venue bears it."""
+    """A margin account below zero is set to zero; the venue bears it.
+
+    Unless tokens lie there that nobody may move: it waits for these.
+    """
     left = book["cash"][a]
+    stuck = [k for k, units in enumerate(book["pledged"][a]) if units > 0.0]
+    if left < -DUST and any(is_locked(world, t, k, "seize") for k in stuck):
+        return
     if -DUST <= left < 0.0:
         book["cash"][a] = 0.0
     elif left < 0.0:

@@ -5,7 +5,7 @@ way's limit is found by halving to the last bit.
 """
 
 from twin_account import held_at, marks_of
-from twin_world import known, pledge_of, terms_of
+from twin_world import is_locked, pledge_of, portfolio_of, terms_of, units_since
 
 
 def requirement(terms, kind, notional):
@@ -34,22 +34,42 @@ def pledged_value(world, book, t, a, prices, haircut="haircut"):
     usd = 0.0
     for k, units in enumerate(book["pledged"][a]):
         if units != 0.0:
+            if is_locked(world, t, k, "seize") and not world["settings"]["locked_counts"]:
+                continue  # nobody could sell it
             usd += units * prices[k] * (1.0 - pledge_of(world, a, k)[haircut])
     return usd / world["cash_px"][a][t]
 
 
 def value_at(world, book, t, a, prices, haircut="haircut"):
-    """Margin value of an account."""
-    value = book["cash"][a] + pledged_value(world, book, t, a, prices["tokens"], haircut)
+    """Margin value of an account; of one with portfolio margin a share of what is there counts.
+
+    Not where margin for a new position is tested, by its own haircuts.
+    """
+    own = book["cash"][a]
     for m, px in prices["perps"].items():
-        value += book["position"][m] * (px - book["entry"][m])
-    return value
+        own += book["position"][m] * (px - book["entry"][m])
+    pledged = pledged_value(world, book, t, a, prices["tokens"], haircut)
+    told = portfolio_of(world, a)
+    if told is None:
+        return own + pledged
+    pledged = min(pledged, told["cap"])
+    if haircut == "initial_haircut":
+        return own + pledged
+    return told["counted"] * (pledged + own) if own > 0.0 else told["counted"] * pledged + own
+
+
+def maintenance_at(world, book, t, a, marks):
+    """What keeps the positions at these prices open, with the buffer of portfolio margin."""
+    told = portfolio_of(world, a)
+    held = any(book["position"][m] != 0.0 for m in marks)
+    buffer = told["buffer"] if told is not None and held else 0.0
+    return required(world, book, t, marks, "maintenance") + buffer
 
 
 def slack(world, book, t, a, prices, share=1.0):
     """Margin value above a share of maintenance."""
     own = {m: px for m, px in prices["perps"].items() if book["position"][m] != 0.0}
-    asked = required(world, book, t, own, "maintenance")
+    asked = maintenance_at(world, book, t, a, own)
     return value_at(world, book, t, a, {**prices, "perps": own}) - share * asked
 
 
@@ -63,11 +83,19 @@ def fair_prices(world, t):
 
 
 def start_prices(world, book, t, a):
-    """Marks and fair prices of the hour before; a token that had none is where it ends."""
-    tokens = {
-        k: known(token["fair"][t - 1], token["fair"][t]) for k, token in enumerate(world["tokens"])
-    }
-    return {"perps": marks_of(world, book, a, t - 1), "tokens": tokens}
+    """Marks and fair prices of the hour before; a token that had none is where it ends.
+
+    Where a split lies between, they are in units of this hour.
+    """
+    tokens = {}
+    for k, token in enumerate(world["tokens"]):
+        tokens[k] = token["fair"][t]
+        if token["fair"][t - 1] is not None:
+            units = units_since(world, t, len(world["perps"]) + k)
+            tokens[k] = token["fair"][t - 1] / units
+    marks = marks_of(world, book, a, t - 1)
+    perps = {m: px / units_since(world, t, m) for m, px in marks.items()}
+    return {"perps": perps, "tokens": tokens}
 
 
 def end_prices(world, book, t, a):
@@ -130,15 +158,11 @@ def liquidation_price(world, book, t, m):
     """Price of one perp, all else at mark, at which margin value meets maintenance."""
     account = world["perps"][m]["account"]
     now = prices_now(world, book, t, account)
-    others = {n: px for n, px in now["perps"].items() if n != m}
-    spare = slack(world, book, t, account, {**now, "perps": others})
-    position, entry, terms = book["position"][m], book["entry"][m], terms_of(world, t, m)
 
     def left(px):
-        asked = requirement(terms, "maintenance", abs(position) * px)
-        return spare + position * (px - entry) - asked
+        return slack(world, book, t, account, {**now, "perps": {**now["perps"], m: px}})
 
-    if position > 0.0:
+    if book["position"][m] > 0.0:
         if left(0.0) >= 0.0:
             return None
         high = now["perps"][m]

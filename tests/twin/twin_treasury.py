@@ -5,17 +5,17 @@ from twin_account import (
     add_event,
     add_payment,
     fill_perp,
-    fill_token,
     free_units,
     held_at,
     marks_of,
     side_of,
 )
 from twin_collateral import mint, redeem
-from twin_fills import lots, lots_towards_zero, perp_price, token_price, token_waits
+from twin_fills import lots, lots_towards_zero, perp_price
 from twin_liquidation import forced_cost
-from twin_margin import prices_now, required, value_at
-from twin_world import margin_accounts, pledge_of, rows_of, terms_of
+from twin_margin import maintenance_at, prices_now, required, value_at
+from twin_ways import best_offer, trade
+from twin_world import is_locked, margin_accounts, pledge_of, rows_of, terms_of
 
 A_CENT = 0.01  # less is not moved
 
@@ -37,7 +37,7 @@ def state_of(world, book, t, a):
     """Margin value, maintenance and their ratio."""
     now = prices_now(world, book, t, a)
     value = value_at(world, book, t, a, now)
-    maintenance = required(world, book, t, now["perps"], "maintenance")
+    maintenance = maintenance_at(world, book, t, a, now["perps"])
     ratio = 0.0
     if maintenance > 0.0:
         ratio = maintenance / value if value > 0.0 else float("inf")
@@ -95,7 +95,8 @@ def may_leave(world, book, t, a):
     """Cash beyond initial margin, pledged tokens not counted, and a tenth of the notional."""
     now = prices_now(world, book, t, a)
     bare = {"perps": now["perps"], "tokens": dict.fromkeys(now["tokens"], 0.0)}
-    own = value_at(world, book, t, a, bare) - required(world, book, t, now["perps"], "initial")
+    own = value_at(world, book, t, a, bare, "initial_haircut")
+    own -= required(world, book, t, now["perps"], "initial")
     notional = sum(abs(book["position"][m]) * px for m, px in marks_of(world, book, a, t).items())
     value = value_at(world, book, t, a, now)
     return min(book["cash"][a], own, value - 0.1 * notional)
@@ -157,12 +158,14 @@ def delever(world, book, t, a, lack):
         fill_perp(world, book, t, m, (size, px, "DELEVERED"))
         book["target"][m], cut = None, True
         k = perp["token"]
-        if k is not None and not token_waits(world, t, k):
-            units = min(book["units"][k] * abs(size / position), free_units(book, k))
-            if units > 0.0:
-                px = token_price(world, t, k, -units)
-                fill_token(world, book, t, k, (-units, px, "DELEVERED"))
-                book["target"][len(world["perps"]) + k] = None
+        if k is None or k in book["legs"] or is_locked(world, t, k, "sell"):
+            continue
+        units = min(book["units"][k] * abs(size / position), free_units(book, k))
+        offer = best_offer(world, book, t, k, -units) if units > 0.0 else {"open": False}
+        if offer["open"]:
+            book["offers"][k] = offer
+            trade(world, book, t, k, (offer["size"], "DELEVERED"))
+            book["target"][len(world["perps"]) + k] = None
     if cut:
         add_event(book, t, "DELEVERED", None, a)
 
@@ -186,9 +189,10 @@ def give_back(world, book, t, a):
     leaves = min(wanted, may_leave(world, book, t, a))
     usd, wallet_usd = world["cash_px"][a][t], world["cash_px"][0][t]
     cost = 0.0 if parent is not None else settings["transfer_cost_usd"]
-    if wanted * usd < 10.0 * cost:
+    least = 0.0 if parent is not None else settings["sweep_min_usd"]  # between venues' own at once
+    if wanted * usd < least:
         return
-    if leaves * usd < 10.0 * cost or leaves < A_CENT:
+    if leaves * usd < least or leaves < A_CENT:
         if not book["said_unswept"][a]:
             add_event(book, t, "TRANSFER_REFUSED", None, a)
         book["said_unswept"][a] = True

@@ -58,6 +58,10 @@ def payments_of(market, played):
     for fill in played.fills[played.fills["reason"] == Reason.SHOCK]:
         if fill["instrument"] < held.shape[1]:  # settled before funding
             held[fill["row"], fill["instrument"]] = 0.0
+    for fill in played.fills[played.fills["reason"] == Reason.ACTION]:
+        if fill["instrument"] < held.shape[1]:  # and so are splits
+            place, was = (fill["row"], fill["instrument"]), held[fill["row"], fill["instrument"]]
+            held[place] = 0.0 if abs(was + fill["size"]) < 1e-12 else was + fill["size"]
     for row, m in np.argwhere((held != 0.0) & tape.due & ~np.isnan(tape.funding)):
         made.append(
             {
