@@ -47,10 +47,10 @@ def test_equity_is_written_where_the_rest_is_not_kept() -> None:
     book.accounts.equity_usd[:] = 40.0, 2.0
     none = blank(Rows, T=0, M=2, K=1, A=2)
     lean = none._replace(equity_usd=np.zeros(3))
-    write_row(1, None, book, lean)
+    write_row(1, book, lean)
     assert lean.equity_usd.tolist() == [0.0, 42.0, 0.0]
     whole = blank(Rows, T=3, M=2, K=1, A=2)
-    write_row(1, None, book, whole)
+    write_row(1, book, whole)
     assert whole.equity_usd.tolist() == [0.0, 42.0, 0.0]
     assert whole.account.cash_usd.tolist() == [[0.0, 0.0], [40.0, 2.0], [0.0, 0.0]]
 

@@ -107,3 +107,77 @@ def test_orders_held_back_by_a_cap_are_counted(tiny: Path) -> None:
     result = run(tiny, oi_cap=True, terms={"oi_cap_usd": 1_000_000}, shocks="ignore")
     assert result.frames["fills"].height == 0
     assert "1 targets held back by an open-interest cap; see events" in result.warnings
+
+
+# --------------------------------------------------------------------------- what issuers do
+
+PAIR = """\
+from math import nan
+
+import numpy as np
+
+
+def targets(tape):
+    made = np.full((len(tape.past.time_ns), len(tape.coins) + len(tape.tokens)), nan)
+    made[0, 0], made[0, 1] = -10.0, 10.0
+    made[3, 0], made[3, 1] = 0.0, 0.0
+    return made
+"""
+
+
+def carry(folder: Path, **settings: object) -> Result:
+    file = folder.parent / "pair.py"
+    file.write_text(PAIR, encoding="utf-8")
+    told = {"coins": ["xyz:NVDA"], "trade_frozen_quotes": True, **settings}
+    return backtest(file, folder, config=told, pure_python=True)
+
+
+def held(result: Result) -> list[float]:
+    """Units of the token at each of the hours."""
+    frame = result.frames["positions"].filter(pl.col("instrument") == "NVDAon")
+    told = dict(frame.select("time", "position").iter_rows())
+    return [told.get(START + timedelta(hours=n), 0.0) for n in range(6)]
+
+
+@pytest.mark.parametrize("kind", ["freeze", "pause", "revoke"])
+def test_a_locked_leg_is_not_sold_and_its_pair_waits(tiny: Path, kind: str) -> None:
+    """Both legs are to close at 09:00; from 08:00 on the token does not move."""
+    tell(tiny, (3.0, kind, "ondo", 1.0))
+    result = carry(tiny)
+    assert held(result) == [0.0] + [10.0] * 5
+    perp = result.frames["fills"].filter(pl.col("instrument") == "xyz:NVDA")
+    assert perp["size"].to_list() == [10.0], "the short stands too"
+    (event,) = result.frames["events"].filter(pl.col("kind") == "locked").iter_rows(named=True)
+    assert (event["time"], event["instrument"]) == (START + timedelta(hours=3), "NVDAon")
+    assert f"incidents of shocks.parquet that were played: 1 {kind}" in result.warnings
+    assert any("times that issuers locked tokens held" in said for said in result.warnings)
+    assumed = {a.name: a.value for a in result.assumptions}
+    assert assumed.get("after_revoke") == ("locked" if kind == "revoke" else None)
+
+
+def test_without_a_lock_both_legs_are_closed(tiny: Path) -> None:
+    assert held(carry(tiny, shocks="ignore")) == [0.0, 10.0, 10.0, 10.0, 0.0, 0.0]
+
+
+def test_a_revoked_holder_may_sell_where_the_setting_says_so(tiny: Path) -> None:
+    tell(tiny, (3.0, "revoke", "ondo", 1.0))
+    assert held(carry(tiny, after_revoke="sell"))[4:] == [0.0, 0.0]
+    assert held(carry(tiny, after_revoke="redeem"))[4:] == [10.0, 10.0]
+
+
+def test_a_forced_transfer_is_a_settlement(tiny: Path) -> None:
+    """4 of 10 tokens are moved away at 08:00, at their fair price of the hour."""
+    tell(tiny, (2.0, "forced_transfer", "NVDAon", 0.4))
+    result = carry(tiny)
+    assert held(result)[1:4] == pytest.approx([10.0, 6.0, 6.0])
+    fill = result.frames["fills"].filter(pl.col("reason") == "shock").row(0, named=True)
+    assert (fill["way"], fill["account"], fill["side"], fill["px"]) == (
+        "issuer",
+        "wallet",
+        "sell",
+        0.0,
+    )
+    lost = result.frames["equity"]["settlement_usd"].to_list()
+    event = result.frames["events"].filter(pl.col("kind") == "forced_transfer").row(0, named=True)
+    assert lost[2] == pytest.approx(-event["value_usd"])
+    assert fill["size"] == pytest.approx(4.0)

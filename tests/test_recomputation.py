@@ -115,7 +115,53 @@ def depegged(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cases(folder: Path, depegged: Path, restless: Path) -> dict[str, Case]:
+def struck(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same data with what issuers may do to three of the tokens."""
+    made = tmp_path_factory.mktemp("struck")
+    for name in ("perps.parquet", "funding.parquet", "tokens.parquet", "dataset.toml"):
+        (made / name).symlink_to(folder / name)
+    noon = datetime(2026, 8, 19, 11, 30, tzinfo=UTC)
+    rows = [
+        (noon, "forced_transfer", "NVDA.RH", 0.3),
+        (noon, "freeze", "MSFT.RH", 1.0),
+        (noon + 20 * HOUR, "freeze", "MSFT.RH", 0.0),
+        (noon + 4 * HOUR, "revoke", "AAPL.RH", 1.0),
+        (noon + 30 * HOUR, "revoke", "AAPL.RH", 0.0),
+        (noon + 40 * HOUR, "forced_transfer", "AAPL.RH", 1.0),
+    ]
+    columns = ("time", "kind", "instrument", "value")
+    types = {"time": pl.Datetime("ms", "UTC")}
+    pl.DataFrame(rows, schema=columns, orient="row", schema_overrides=types).write_parquet(
+        made / "shocks.parquet"
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def split(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same data with a split of NVDA, four for one, active at 02:00Z and printed at 06:00Z."""
+    made = tmp_path_factory.mktemp("split")
+    for name in ("dataset.toml", "funding.parquet", "tokens.parquet"):
+        (made / name).symlink_to(folder / name)
+    perps = pl.read_parquet(folder / "perps.parquet")
+    new = (pl.col("coin") == "xyz:NVDA") & (pl.col("time") >= datetime(2026, 8, 18, 6, tzinfo=UTC))
+    px = [name for name in perps.columns if name.endswith("_px")]
+    perps = perps.with_columns(
+        pl.when(new).then(pl.col(name) / 4).otherwise(pl.col(name)).alias(name) for name in px
+    )
+    perps.write_parquet(made / "perps.parquet")
+    action = {"time": [datetime(2026, 8, 18, 2, tzinfo=UTC)], "underlying": "NVDA"}
+    pl.DataFrame(
+        action | {"kind": "split", "amount": 4.0},
+        schema_overrides={"time": pl.Datetime("ms", "UTC")},
+    ).write_parquet(made / "actions.parquet")
+    return made
+
+
+@pytest.fixture(scope="module")
+def cases(
+    folder: Path, depegged: Path, split: Path, struck: Path, restless: Path
+) -> dict[str, Case]:
     """A carry that stays in, one that goes in and out, and plans that also add, cut and flip."""
     busy = {"enter_apr": 0.055, "exit_apr": 0.05, "lookback_hours": 4, "notional_usd": 7000}
     pools = {"xyz:NVDA": "NVDAB", "xyz:AAPL": "AAPLB"}
@@ -126,6 +172,11 @@ def cases(folder: Path, depegged: Path, restless: Path) -> dict[str, Case]:
         return Case(raw, result, result.frames, **more)
 
     return {
+        "split": case(
+            Raw(split),
+            run(restless, data=split, config={"pair": "each"}, pure_python=True),
+            together=False,
+        ),
         "carry": case(raw, run("funding_carry", data=folder, params=CARRY)),
         "busy": case(raw, run("funding_carry", data=folder, params=busy)),
         "each": case(
@@ -138,6 +189,26 @@ def cases(folder: Path, depegged: Path, restless: Path) -> dict[str, Case]:
             run(restless, data=folder, config={"pairs": pools, **cost}, pure_python=True),
             token_half_spread=0.002,
             token_fee=0.001,
+        ),
+        "struck": case(
+            Raw(struck),
+            run(restless, data=struck, config={"pair": "each"}, pure_python=True),
+            together=False,
+        ),
+        "dex": case(
+            Raw(folder, pairs=pools),
+            run(
+                restless,
+                data=folder,
+                config={
+                    "pairs": pools,
+                    "token_way": dict.fromkeys(pools.values(), "dex"),
+                    "token_fee_frac": 0.001,
+                },
+                pure_python=True,
+            ),
+            token_fee=0.001,
+            pools=tuple(pools.values()),
         ),
         "depeg": case(
             Raw(depegged),
@@ -152,7 +223,7 @@ def cases(folder: Path, depegged: Path, restless: Path) -> dict[str, Case]:
     }
 
 
-@pytest.fixture(params=["carry", "busy", "each", "pool", "depeg"])
+@pytest.fixture(params=["carry", "busy", "each", "pool", "struck", "depeg", "split"])
 def case(request: pytest.FixtureRequest, cases: dict[str, Case]) -> Case:
     return cases[request.param]
 
@@ -160,6 +231,16 @@ def case(request: pytest.FixtureRequest, cases: dict[str, Case]) -> Case:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_recomputed(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
+def test_recomputed_against_pools(cases: dict[str, Case], check: Callable[[Case], None]) -> None:
+    case = cases["dex"]
+    check(case)
+    # At weekends too, and while the mid stands still.
+    sizes = case.of_fills(lambda f: (f["way"] == "dex") * f["size"])
+    weekend = [hour.astimezone(NEW_YORK).weekday() == 5 for hour in case.raw.hours]
+    assert sizes[weekend].any()
 
 
 def test_the_carry_is_paid_in_the_hours_that_were_not_polled(cases: dict[str, Case]) -> None:
@@ -187,7 +268,7 @@ def test_no_token_trades_at_a_quote_that_stands(case: Case) -> None:
     bid, ask = carried(raw.bid), carried(raw.ask)
     for fill in case.trades():
         t, k = fill["t"], fill["n"] - len(raw.coins)
-        if k >= 0:
+        if k >= 0 and fill["reason"] != "shock":
             quotes = {(bid[i, k], ask[i, k]) for i in (t - 2, t - 1, t) if i >= 0}
             assert len(quotes) > 1
             local = fill["time"].astimezone(NEW_YORK)
@@ -195,6 +276,21 @@ def test_no_token_trades_at_a_quote_that_stands(case: Case) -> None:
             assert not weekend or fill["instrument"] in ("NVDAB", "AAPLB")
             seen += 1
     assert seen
+
+
+def test_what_issuers_move_away_is_lost_and_what_they_lock_stands(cases: dict[str, Case]) -> None:
+    case = cases["struck"]
+    moved = [f for f in case.trades() if f["reason"] == "shock"]
+    assert {f["instrument"] for f in moved} <= {"NVDA.RH", "AAPL.RH"}
+    lost = sum(case.raw.price[f["t"], f["n"]] * f["size"] for f in moved)
+    assert lost > 1_000.0
+    close(case.column("equity", "settlement_usd").sum(), -lost)
+    locked = np.hstack([np.zeros_like(case.raw.recorded), case.raw.frozen | case.raw.revoked])
+    assert locked.any(axis=0).sum() == 2
+    assert not [f for f in case.trades() if locked[f["t"], f["n"]] and f["reason"] != "shock"]
+    events = case.frames["events"].filter(pl.col("kind").is_in(["locked", "unlocked"]))
+    assert set(events["instrument"]) <= {"MSFT.RH", "AAPL.RH"}
+    assert events.height >= 2
 
 
 def plan_of_friday_night(folder: Path, restless: Path, **config: Any) -> perpkit.Result:

@@ -91,6 +91,35 @@ def test_a_wrong_request(
     assert names(work) == []
 
 
+HALVES = ["--set", "collateral.USTB.share=0.5", "--set", "collateral.BENJI.share=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "collateral.USTB.haircut_frac=1.0"], ["collateral.USTB.haircut_frac was 1.0"]),
+        (["--set", "collateral.USTB.haircut_frac=-0.1"], ["collateral.USTB.haircut_frac was -0.1"]),
+        (["--set", "leverage=500"], ["leverage 500 is above the 20", "set leverage to 20 or less"]),
+        (["--set", "leverage={'sim:ORCA'=30.0}"], ["leverage 30 is above the 20", "sim:ORCA"]),
+        (["--set", "leverage=0.5"], ["leverage was 0.5"]),
+        (["--set", "margin_share=0"], ["margin_share was 0"]),
+        (["--set", "margin_share=1"], ["margin_share was 1"]),
+        (["--set", "collateral.USTB.share=1.0"], ["collateral.USTB.share was 1.0"]),
+        (HALVES, ["share of the collateral USTB, BENJI is 1 in all, which leaves no cash"]),
+        (["--set", "terms.margin_tiers=5e6: 10, 1e6: 5"], ["margin_tiers", "bounds rising"]),
+        (["--set", "terms.margin_tiers=1e6: 5, 5e6: 10"], ["margin_tiers", "leverage falling"]),
+        (["--set", "terms.margin_tiers=1e6: 40"], ["margin_tiers of sim:ORCA", "below max_lev"]),
+        (["--set", "mirror_hours=8"], ["mirror_hours was 8 and does nothing"]),
+        (["--set", "portfolio_cap_usd=1e5"], ["portfolio_cap_usd was 100000 and does nothing"]),
+    ],
+)
+def test_a_book_that_cannot_be(
+    inside: Command, month: Path, work: Path, arguments: list[str], words: list[str]
+) -> None:
+    refused(inside("backtest", "funding_carry", "--data", month, *arguments, cwd=work), 2, *words)
+    assert names(work) == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -19,17 +19,19 @@ import numpy as np
 import pytest
 
 import perpkit
-from perpkit.arrays import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW, Event, Past, Reason
+from perpkit.arrays import Event, Past, Reason
 from perpkit.config import RunConfig, check_config
 from perpkit.config_table import document
 from perpkit.dataset import schema
 from perpkit.dataset.description import TOKEN_KINDS
 from perpkit.errors import DataError
 from perpkit.ledger import CAUSES
+from perpkit.records import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW
 from perpkit.rulebook import VENUE_KEYS, CoinTerms, TermChoice, resolve_terms, venue_names
 from perpkit.rulebook.document import document_keys, document_venues
 from perpkit.rulebook.keys import CONFIDENCES, GROUPS
 from perpkit.run import Result
+from perpkit.told import IssuerTerms
 from perpkit.units import to_ns
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +126,14 @@ def test_relative_links_resolve(page: Path) -> None:
 def anchors(page: Path) -> list[str]:
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
+
+
+# --------------------------------------------------------------------------- ways.md
+
+
+def test_the_terms_of_an_issuer_are_documented() -> None:
+    page = (ROOT / "docs" / "ways.md").read_text(encoding="utf-8")
+    assert document(IssuerTerms) in page, "write document(IssuerTerms) to docs/ways.md"
 
 
 # --------------------------------------------------------------------------- run-file.md

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 
 from perpkit.assumptions import assumptions
-from perpkit.config import Pledge, check_config
+from perpkit.config import check_config
 from perpkit.dataset import read_dataset
 from perpkit.errors import DataError, RequestError
 from perpkit.play import set_up
 from perpkit.rulebook.venue import Value
-from perpkit.tape import form
+from perpkit.tape import cut_before, form
 from perpkit.tape.collateral import _haircut
+from perpkit.told import Pledge
 from perpkit.units import instant
 
 # Thursday 30 July 2026, 00:00Z, for three weeks.
@@ -338,7 +339,11 @@ def test_the_result_says_what_is_assumed(flat):
     assert made["borrow_apr"].value == "0.05"
     assert made["mirror_hours"].value == "24"
     plain, config = market_of(flat)
-    assert not {"collateral", "borrow_apr"} & {a.name for a in assumptions(plain, config)}
+    unsaid = {"collateral", "borrow_apr", "sweep_min_usd"}
+    assert not unsaid & {a.name for a in assumptions(plain, config)}
+    plain, config = market_of(flat, sweep_at_ratio=0.1)
+    made = {a.name: a for a in assumptions(plain, config)}
+    assert made["sweep_min_usd"].value == "100"
 
 
 MINE = """\
@@ -385,6 +390,38 @@ def test_nothing_is_traded_or_redeemed_of_a_frozen_token(flat):
         assert not flags[15:].any()
 
 
+@pytest.mark.parametrize(("after", "redeemed"), [("locked", False), ("redeem", True)])
+def test_of_a_revoked_holder_the_issuer_takes_back_what_the_setting_says(flat, after, redeemed):
+    shocks = {
+        "time": [START + timedelta(hours=15)],
+        "kind": ["revoke"],
+        "instrument": ["USTB"],
+        "value": [1.0],
+    }
+    types = {"time": pl.Datetime("ms", "UTC")}
+    pl.DataFrame(shocks, schema_overrides=types).write_parquet(flat / "shocks.parquet")
+    market = redeemed_in_the_wallet(flat, after_revoke=after)
+    assert column(market, "redeemable", "USTB")[13:15].all()
+    assert column(market, "redeemable", "USTB")[15:].any() == redeemed
+    assert column(market, "live", "USTB")[15:].any(), "others trade on"
+
+
+def test_collateral_cannot_be_bought_that_is_locked_at_the_start(flat):
+    shocks = {
+        "time": [START - timedelta(hours=15)],
+        "kind": ["freeze"],
+        "instrument": ["USTB"],
+        "value": [1.0],
+    }
+    types = {"time": pl.Datetime("ms", "UTC")}
+    pl.DataFrame(shocks, schema_overrides=types).write_parquet(flat / "shocks.parquet")
+    market = redeemed_in_the_wallet(flat)
+    with pytest.raises(
+        DataError, match=r"collateral.USTB: shocks.parquet has it frozen, paused or"
+    ):
+        set_up(market, check_config({}), np.zeros(0, np.uint8), np.dtype("u1"))
+
+
 def test_a_depeg_of_a_nav_that_rises_is_a_share_of_it(flat):
     hour = START + timedelta(hours=24)
     shocks = {
@@ -426,3 +463,69 @@ def test_portfolio_margin_counts_half_the_haircut_against_liquidation(flat):
     k = market.names.tokens.index("BENJI")
     assert market.pledges.initial_haircut_frac[1, k] == 0.5
     assert market.pledges.haircut_frac[1, k] == 0.25
+
+
+# --------------------------------------------------------------------------- settled on a path
+
+
+LATE = {"mode": "coordinated", "release_fail_prob": 1.0, "release_retries": 0, "manual_hours": 50.0}
+
+
+def mine(flat):
+    """The minimum of a redemption, which nobody publishes."""
+    path = flat.parent / "mine.toml"
+    path.write_text(
+        'schema = 1\ncollateral = "USTB"\n[sources]\nME = "my fund"\n'
+        "[[blocks]]\nfrom = 2026-01-01\n"
+        'redeem_min_usd = { value = 1000, source = "ME", confidence = "reported" }\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_redemption_takes_the_path_told_of_its_token(flat):
+    held = {"USTB": {"wallet_share": 0.5, "apr": 0.04}}
+    told = {"redeem": True, "topup_at_ratio": 0.5, "rulebook": mine(flat)}
+    plain, _ = market_of(flat, held, **told)
+    days = {"mode": "sequential", "fail_prob": 0.0}
+    for settings in ({}, {"settlement": days}):
+        market, _ = market_of(flat, held, **told, **settings)
+        assert (market.tape.redeem_rows == plain.tape.redeem_rows).all()
+    market, config = market_of(flat, held, **told, token_settlement={"USTB": days})
+    before, after = (column(m, "redeem_rows", "USTB") for m in (plain, market))
+    opened = column(plain, "redeemable", "USTB")
+    paid = np.flatnonzero(opened)[0] + before[opened][0]
+    # Asked for on Thursday, paid by the issuer on Friday at 13:00, due at Monday's close.
+    assert instant(int(market.tape.time_ns[paid])) == datetime(2026, 7, 31, 13, tzinfo=UTC)
+    due = np.flatnonzero(opened)[0] + after[opened][0]
+    assert instant(int(market.tape.time_ns[due])) == datetime(2026, 8, 3, 20, tzinfo=UTC)
+    named = next(a for a in assumptions(market, config) if a.name == "settlement of USTB")
+    assert named.value == "sequential"
+    assert named.why.startswith("drawn with seed 0, by capital_apr 0.05, fee_frac 0, ")
+
+
+def test_a_stuck_redemption_waits_and_is_asked_for_again(flat):
+    held = {"USTB": {"wallet_share": 0.5, "apr": 0.04}}
+    told = {"redeem": True, "topup_at_ratio": 0.5, "rulebook": mine(flat)}
+    odds = dict.fromkeys(("lock_fail_prob", "attest_fail_prob", "pay_unknown_prob"), 0.0)
+    stuck, _ = market_of(flat, held, **told, token_settlement={"USTB": {**LATE, **odds}})
+    # Released never: unwound every time, and over the tape's end at last.
+    rows = column(stuck, "redeem_rows", "USTB")
+    assert (np.arange(HOURS) + rows >= HOURS).all()
+    half, _ = market_of(
+        flat, held, **told, token_settlement={"USTB": {**LATE, **odds, "release_fail_prob": 0.5}}
+    )
+    plain, _ = market_of(flat, held, **told)
+    waits = column(half, "redeem_rows", "USTB") - column(plain, "redeem_rows", "USTB")
+    inside = np.arange(HOURS) + column(half, "redeem_rows", "USTB") < HOURS
+    # 0.02 + 0.23 + 0.01 h, a release waited for an hour, and 50 h until it is refunded.
+    assert set(np.unique(waits[inside])) >= {0, 52, 104}
+    assert not (waits[inside] % 52).any()
+
+
+def test_what_was_drawn_before_the_start_is_cut_with_it(flat):
+    market, _ = market_of(flat, settlement={"mode": "sequential"})
+    later = cut_before(market, int(market.tape.time_ns[100]))
+    for name in ("settle_rows", "settle_end", "settle_cost_frac", "settle_state"):
+        assert (getattr(later.tape, name) == getattr(market.tape, name)[100:]).all()
+        assert getattr(later.tape, name).shape == (HOURS - 100, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -307,7 +306,7 @@ def test_halted_token_is_not_quoted(tiny: Path) -> None:
     assert tape.halted[:, 0].tolist() == [False, False, True, False, False, False]
 
 
-# ------------------------------------------------------------------- dividends and splits
+# ------------------------------------------------------------------- dividends
 
 
 def cash(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: object) -> Market:
@@ -323,8 +322,8 @@ def cash(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: object) -> Mar
 def test_cash_dividend_net_of_withholding(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = cash(tiny, monkeypatch).tape
     # 0.01 a share at 08:00Z, 30% withheld, one share a token.
-    assert (tape.action_row.tolist(), tape.action_token.tolist()) == ([3], [0])
-    assert tape.action_usd.tolist() == pytest.approx([0.007], abs=1e-15)
+    assert (tape.action_row.tolist(), tape.action_instrument.tolist()) == ([3], [2])
+    assert tape.action_value.tolist() == pytest.approx([0.007], abs=1e-15)
 
 
 def test_dividend_by_multiplier_and_the_issuers_withholding(
@@ -333,7 +332,7 @@ def test_dividend_by_multiplier_and_the_issuers_withholding(
     recorded_multiplier(tiny, [1.0, 1.0, 1.0, 0.5, 0.5, 0.5])
     tape = cash(tiny, monkeypatch, amount=2.0, withholding_frac=None).tape
     # 2 * (1 - 0.15) * 0.5, the multiplier in force at its row
-    assert tape.action_usd.tolist() == pytest.approx([0.85], abs=1e-15)
+    assert tape.action_value.tolist() == pytest.approx([0.85], abs=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -352,16 +351,6 @@ def test_dividend_milliseconds_after_the_hour(tiny: Path, monkeypatch: pytest.Mo
     assert cash(tiny, monkeypatch, time=at).tape.action_row.tolist() == [3]
 
 
-def test_reinvested_dividend_pays_nothing_and_needs_the_multiplier(tiny: Path) -> None:
-    says = "NVDAon reinvests dividends into its multiplier and none is recorded"
-    with pytest.raises(DataError, match=says + ".*2026-08-12 08:00Z; add the multiplier column"):
-        form(read_dataset(tiny), RunConfig())
-    recorded_multiplier(tiny, [1.0, 1.0, 1.0, 1.0001, 1.0001, 1.0001])
-    tape = form(read_dataset(tiny), RunConfig()).tape
-    assert tape.action_row.size == 0
-    assert tape.multiplier[3, 0] == 1.0001
-
-
 def test_dividend_of_an_unknown_way_or_tax_is_refused(tiny: Path) -> None:
     retell(tiny, ondo="binance")
     config = RunConfig(token_fee_frac=0.0)
@@ -372,24 +361,7 @@ def test_dividend_of_an_unknown_way_or_tax_is_refused(tiny: Path) -> None:
     for table in ("perps", "funding", "tokens", "actions", "shocks"):
         rewrite(tiny, table, pl.col("time").dt.offset_by("-9mo"))
     paid = form(read_dataset(tiny), config).tape
-    assert paid.action_usd.tolist() == pytest.approx([0.007], abs=1e-15)
+    assert paid.action_value.tolist() == pytest.approx([0.007], abs=1e-15)
     rewrite(tiny, "actions", pl.lit(None, pl.Float64).alias("withholding_frac"))
     with pytest.raises(DataError, match=r"tax withheld on NVDAon .* give withholding_frac"):
         form(read_dataset(tiny), config)
-
-
-@pytest.mark.parametrize("hours", [1, 5])
-def test_split_within_the_run_is_refused(tiny: Path, hours: int) -> None:
-    at = pl.lit(START + timedelta(hours=hours), pl.Datetime("ms", "UTC")).alias("time")
-    rewrite(tiny, "actions", pl.lit("split").alias("kind"), pl.lit(10.0).alias("amount"), at)
-    with pytest.raises(DataError, match=r"NVDA splits at 2026-08-12 .* so end the run before it"):
-        form(read_dataset(tiny), RunConfig())
-    market = form(read_dataset(tiny), RunConfig(coins=("xyz:AAPL",)))
-    assert market.tape.action_row.size == 0, "of another stock: no matter"
-
-
-def test_split_outside_the_run_is_no_matter(tiny: Path) -> None:
-    at = pl.lit(START, pl.Datetime("ms", "UTC")).alias("time")
-    rewrite(tiny, "actions", pl.lit("split").alias("kind"), pl.lit(10.0).alias("amount"), at)
-    assert form(read_dataset(tiny), RunConfig()).tape.action_row.size == 0
-    assert np.isfinite(form(read_dataset(tiny), RunConfig()).tape.oracle_px).all()

@@ -128,6 +128,64 @@ def test_a_market_cut_short_keeps_the_shocks_of_its_hours(tiny: Path) -> None:
     assert struck(market)[1][0] == 3, "the whole market is left as it was"
 
 
+# --------------------------------------------------------------------------- what issuers do
+
+
+def locks(market: Market, token: int = 0) -> list[int]:
+    return market.tape.lock[:, token].tolist()
+
+
+def test_without_a_lock_there_is_no_column(tiny: Path) -> None:
+    assert laid(tiny, (1.0, "adl", "xyz:NVDA", 1.0)).tape.lock.shape == (6, 0)
+    assert laid(tiny, (1.0, "freeze", "NVDAon", 0.0)).tape.lock.shape == (6, 0)
+
+
+@pytest.mark.parametrize("kind", ["freeze", "pause"])
+@pytest.mark.parametrize("name", ["NVDAon", "ondo"])
+def test_what_is_frozen_or_paused_is_moved_by_nobody(tiny: Path, kind: str, name: str) -> None:
+    market = laid(tiny, (1.0, kind, name, None), (3.0, kind, name, 0.0))
+    assert locks(market) == [0, 4, 4, 0, 0, 0]
+    assert halted(market) == [1, 2]
+    assert not market.tape.quoted[1:3, 0].any()
+
+
+def test_a_freeze_and_a_pause_end_each_their_own(tiny: Path) -> None:
+    rows: Sequence[Row] = ((1.0, "freeze", "NVDAon", 1.0), (2.0, "pause", "ondo", 1.0))
+    market = laid(tiny, *rows, (3.0, "freeze", "NVDAon", 0.0), (5.0, "pause", "ondo", 0.0))
+    assert locks(market) == [0, 4, 4, 4, 4, 0]
+
+
+@pytest.mark.parametrize(("after", "lock"), [("locked", 3), ("redeem", 2), ("sell", 1)])
+def test_a_revoked_holder_keeps_what_the_setting_says(tiny: Path, after: str, lock: int) -> None:
+    rows: Sequence[Row] = ((1.0, "revoke", "ondo", None), (4.0, "revoke", "ondo", 0.0))
+    market = laid(tiny, *rows, after_revoke=after)
+    assert locks(market) == [0, lock, lock, lock, 0, 0]
+    assert halted(market) == [], "the market goes on"
+    market = laid(tiny, *rows, (2.0, "freeze", "NVDAon", 1.0), after_revoke=after)
+    assert locks(market) == [0, lock, 4, 4, 4, 4]
+
+
+def test_a_revoke_from_before_the_run_is_still_on(tiny: Path) -> None:
+    assert locks(laid(tiny, (-90.0, "revoke", "NVDAon", 1.0))) == [3] * 6
+
+
+def test_a_forced_transfer_strikes_a_token_and_its_issuer_all_of_its_own(tiny: Path) -> None:
+    first = 2  # after two perps
+    told = (2.0, "forced_transfer", "NVDAon", 0.25)
+    assert struck(laid(tiny, told)) == [(2, Shock.FORCED_TRANSFER, first, -1, 0.25)]
+    more = {"tokens": ["USDY"], "multiplier": {"USDY": 1.0}}
+    market = laid(tiny, (2.0, "forced_transfer", "ondo", None), **more)
+    own = [
+        len(market.names.coins) + k
+        for k, token in enumerate(market.names.tokens)
+        if market.dataset.tokens_meta[token].issuer == "ondo"
+    ]
+    assert [(m, value) for _, _, m, _, value in struck(market)] == [(m, 1.0) for m in own]
+    assert len(own) > 1
+    both = laid(tiny, told, (1.5, "forced_transfer", "ondo", 0.5))
+    assert struck(both)[0][4] == pytest.approx(1.0 - 0.75 * 0.5)
+
+
 # --------------------------------------------------------------------------- freezes and halts
 
 
@@ -306,6 +364,10 @@ def test_an_oracle_that_feeds_on_its_book_cannot_be_stopped(tiny: Path) -> None:
         ((1.0, "venue_failure", "xyz", -0.1), "has the value -0.1; write the share that is lost"),
         ((1.0, "freeze", "xyz:NVDA", 1.0), "name a token or its issuer in instrument"),
         ((1.0, "freeze", "NVDAon", 2.0), "has the value 2; write 1, or 0 where it ends"),
+        ((1.0, "pause", "xyz", 1.0), "name a token or its issuer in instrument"),
+        ((1.0, "revoke", "NVDAon", 0.5), "has the value 0.5; write 1, or 0 where it ends"),
+        ((1.0, "forced_transfer", "NVDAon", 0.0), "write the share of the units that is moved"),
+        ((1.0, "forced_transfer", "xyz:NVDA", 1.0), "name a token or its issuer"),
         ((1.0, "redemption_halt", "xyz", 1.0), "name a token or its issuer in instrument"),
         ((1.0, "depeg", "USDC", None), "has no value; write USD a unit, above 0"),
         ((1.0, "depeg", "USDC", 0.0), "has the value 0; write USD a unit, above 0"),
