@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.driver import Driver
 from benchmarks.timing import Row, rows_of, timed_driver
 from benchmarks.workloads import HOURS, MARKETS, Workload, workload
-from perpkit.arrays import Tape, Tokens
+from perpkit.arrays import Tape, Tokens, Way
 from perpkit.config import check_config
 from perpkit.layout import blank, layout
 from perpkit.tape import Market
@@ -41,6 +41,9 @@ SETTINGS = {
     "topup_at_ratio": 0.5,
     "topup_to_ratio": 0.3,
     "sweep_at_ratio": 0.05,
+    # 1% of the margin account's starting cash, so that a transfer is worth its hour: what may leave
+    # is bound by the initial margin and would trickle out of an account of this size in every hour.
+    "sweep_min_usd": 320e3,
     "sweep_token": BILL,
     "wallet_cash_usd": 27e6,  # for the tokens of the hedges
     "redeem": True,
@@ -93,6 +96,7 @@ def _market(calm: Market) -> Market:
     for name, value in TIERS.items():
         terms[name] = value
     tokens = blank(Tokens, K=MARKETS + 1)
+    tokens.ways[:] = 1 << Way.QUOTE
     for own, shared in zip(tokens, calm.tokens, strict=True):
         own[:MARKETS] = shared
     tokens.perp[MARKETS] = -1

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import TERM, Tape, Tokens
+from perpkit.arrays import TERM, Tape, Tokens, Way
 from perpkit.config import RunConfig, check_config
 from perpkit.layout import blank
 from perpkit.strategy.load import Strategy, load
@@ -121,6 +121,7 @@ def market(markets: int) -> Market:
     for name, value in TERMS.items():
         terms[name] = value
     tokens = blank(Tokens, K=m)
+    tokens.ways[:] = 1 << Way.QUOTE
     tokens.perp[:] = np.arange(m)
     tokens.fee_frac[:] = TERMS["fee_frac"]
     tokens.min_order_usd[:] = TERMS["min_order_usd"]

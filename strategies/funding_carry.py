@@ -63,7 +63,7 @@ def decide(t, past, book, p, mine, target):
             continue
         apr = trailing_apr(past, m, p.lookback_hours)
         share = book.tokens[k].multiplier
-        held = book.tokens[k].units * share
+        held = (book.tokens[k].units - book.tokens[k].pending) * share
         if mine[m].on:
             lost = held > 0.0 and perp.position == 0.0  # liquidated, or never filled
             if apr < p.exit_apr or (lost and past.live[-1, k]):
