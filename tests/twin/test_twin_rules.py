@@ -57,7 +57,7 @@ REACHED = {
     "a sale under way": 10,
     "none of the rules": 40,
 }
-WORLDS = int(os.environ.get("PERPKIT_TWIN_WORLDS", "60"))  # of a family, uncompiled
+WORLDS = int(os.environ.get("PERPKIT_TWIN_WORLDS", "24"))  # of a family, uncompiled
 MORE = 1000  # of any rules, compiled
 
 
