@@ -15,7 +15,7 @@ CALM = [
         "book/margin.py",
         "note(a, value, initial_usd(notional, term), maintenance_usd(notional, term), accounts)",
         "note(a, value, 0.0, 0.0, accounts)",
-        "tests/book/test_isolated.py",
+        family("isolated_treasury"),
     ),
     Fault(
         "an isolated position is tested without its cash",
@@ -32,20 +32,6 @@ CALM = [
         "tests/book/test_tiers.py",
     ),
     Fault(
-        "cash under way does not keep the treasury from idle cash",
-        "book/treasury.py",
-        "waits = pending.due_row[a] >= 0 or owed_usd(a, accounts, collateral) > 0.0",
-        "waits = owed_usd(a, accounts, collateral) > 0.0",
-        family("sweep"),
-    ),
-    Fault(
-        "cash that is owed against mirrored collateral calls nobody",
-        "book/treasury.py",
-        "waits = pending.due_row[a] >= 0 or owed_usd(a, accounts, collateral) > 0.0",
-        "waits = pending.due_row[a] >= 0",
-        "tests/book/test_treasury.py",
-    ),
-    Fault(
         "what was refused once is refused for ever",
         "book/treasury.py",
         "    if accounts.transfer_refused[a]:\n        return False\n",
@@ -57,14 +43,14 @@ CALM = [
         "book/treasury.py",
         "        return not refused\n",
         "        return True\n",
-        "tests/book/test_treasury.py",
+        family("isolated_treasury"),
     ),
     Fault(
         "a surplus waits although there is cash for it",
         "book/treasury.py",
         "    return refused and min(accounts.cash_usd[a], accounts.cash_free_usd[a]) < least\n",
         "    return refused\n",
-        "tests/book/test_treasury.py",
+        family("sweep"),
     ),
     Fault(
         "the model sees falls alone",

@@ -247,13 +247,6 @@ LEGS = [
         "tests/twin/test_twin_rules.py::test_family[legs]",
     ),
     Fault(
-        "a payday frees what is not delivered",
-        "book/payments.py",
-        "            tokens.locked[k] = undelivered(k, book.pending)\n",
-        "            tokens.locked[k] = 0.0\n",
-        "tests/twin/test_twin_rules.py::test_family[legs]",
-    ),
-    Fault(
         "the strategy is not told what is under way",
         "book/view.py",
         "        token.pending = undelivered(k, book.pending)\n",
