@@ -410,6 +410,39 @@ def test_nothing_is_swept_while_an_account_is_called(lab):
     assert run.rows.cash_usd[-1, 0] == pytest.approx(1_398.0)
 
 
+def test_nothing_is_swept_while_cash_is_under_way_that_is_no_longer_called_for(lab):
+    # Called in row 2, recovered in row 3, when the token opens; the cash is there in row 6.
+    marks = [100.0, 100.0, 110.0, *[100.0] * 5]
+    opens = [[False]] * 3 + [[True]] * 5
+    told = {"sweep_token": "T0", "wallet_cash_usd": 1_000.0, "transfer_hours": 4}
+    run = redeemed(lab, marks=marks, share=0.0, wallet=3_000.0, made={"redeemable": opens}, **told)
+    assert [(e.row, e.usd) for e in run.told(Event.TRANSFER_SENT)] == [(2, 600.0)]
+    assert [(e.row, e.usd) for e in run.told(Event.SWEPT)] == [(6, 1_398.0)]
+
+
+def test_cash_that_is_owed_against_mirrored_collateral_is_sent_without_a_call(lab):
+    # 100 of cash and a loss of 200: with no position left the ratio is 0, and 100 are owed.
+    pledged = {(1, 0): {"share": 0.9, "mirrored": True}}
+    marks = [100.0, 100.0, 120.0, 120.0, 120.0, 120.0]
+    market = lab.market(marks, bid=[1.0] * 6, kinds=["treasury"], pledged=pledged)
+    told = {"wallet": 1_000.0, "margin": 1_000.0, "borrow_apr": 0.0, **TOP_UP}
+    run = lab.play(market, {0: [-10.0, nan], 2: [0.0, nan]}, **told)
+    assert run.rows.position[3, 0] == 0.0
+    assert [(e.row, e.usd) for e in run.told(Event.TRANSFER_SENT)] == [(3, pytest.approx(100.0))]
+    assert run.rows.cash_usd[5, 1] == pytest.approx(0.0)
+
+
+def test_what_is_bought_and_not_delivered_is_not_redeemed_after_a_payday(lab):
+    # All of the wallet is under way until row 8; a payday in row 2 frees what accrued, and no more.
+    payday = [n == 2 for n in range(8)]
+    made = {**BILLS, "payday": payday, "settle": {"rows": 7}}
+    market = lab.market(RISING, **made, redeem={"hours": 2, "accrues": True})
+    told = {"wallet": 1_010.0, "margin": 1_000.0, **TOP_UP, "redeem": True}
+    run = lab.play(market, {0: [-50.0, 1_000.0]}, **told)
+    assert run.rows.units[7, 0] == 1_000.0
+    assert run.told(Event.REDEEM_SENT) == []
+
+
 # --------------------------------------------------------------------------- isolated positions
 
 

@@ -32,6 +32,27 @@ CALM = [
         "tests/book/test_tiers.py",
     ),
     Fault(
+        "cash under way does not keep the treasury from idle cash",
+        "book/treasury.py",
+        "waits = pending.due_row[a] >= 0 or owed_usd(a, accounts, collateral) > 0.0",
+        "waits = owed_usd(a, accounts, collateral) > 0.0",
+        "tests/book/test_treasury.py",
+    ),
+    Fault(
+        "cash that is owed against mirrored collateral calls nobody",
+        "book/treasury.py",
+        "waits = pending.due_row[a] >= 0 or owed_usd(a, accounts, collateral) > 0.0",
+        "waits = pending.due_row[a] >= 0",
+        "tests/book/test_treasury.py",
+    ),
+    Fault(
+        "a payday frees what is not delivered",
+        "book/payments.py",
+        "            tokens.locked[k] = undelivered(k, book.pending)\n",
+        "            tokens.locked[k] = 0.0\n",
+        "tests/book/test_treasury.py",
+    ),
+    Fault(
         "what was refused once is refused for ever",
         "book/treasury.py",
         "    if accounts.transfer_refused[a]:\n        return False\n",
