@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Book, Event, Out, Reason, Replay, Settings
+from perpkit.arrays import Accounts, Book, Event, Out, Reason, Replay, Settings
 from perpkit.book.locks import is_barred
 from perpkit.book.margin import cash_px, free_units
 from perpkit.book.write import write_event, write_fill
@@ -55,26 +55,35 @@ def send_back(t: int, k: int, usd: float, tape: Replay, book: Book, out: Out) ->
 
 
 @rule
-def owed_by_issuers(book: Book) -> float:
-    """Cash under way from issuers, USD."""
-    usd = 0.0
-    for k in range(book.pending.redeem_usd.shape[0] if book.pending.redeeming[0] > 0 else 0):
-        usd += book.pending.redeem_usd[k] * cash_px(WALLET, book.accounts)
-    return usd
+def coming_usd(book: Book) -> float:
+    """Cash under way to the wallet from issuers, and from sales that are not paid yet, USD."""
+    pending, usd = book.pending, 0.0
+    for k in range(pending.redeem_usd.shape[0] if pending.redeeming[0] > 0 else 0):
+        usd += pending.redeem_usd[k]
+    for k in range(pending.leg_usd.shape[0] if pending.legs[1] > 0 else 0):
+        usd += pending.leg_usd[k]
+    return usd * cash_px(WALLET, book.accounts)
+
+
+@rule
+def count_coming(wanted: float, accounts: Accounts) -> float:
+    """What a call still lacks, USD, when what comes to the wallet anyway is counted.
+
+    ``spare_usd`` of the wallet holds what no other call has taken of it.
+    """
+    taken = min(wanted, accounts.spare_usd[WALLET])
+    accounts.spare_usd[WALLET] -= taken
+    return float(wanted - taken)
 
 
 @rule
 def redeem(t: int, wanted: float, tape: Replay, book: Book, out: Out) -> float:
     """Redeem free tokens in their order for what a call lacks, USD; what it still lacks.
 
-    First counts what issuers owe already and no other call has taken: the wallet's ``spare_usd``.
     One redemption at a time per token, its fee on top, the issuer's minimum at least. What cannot
     be is said once, until it can be.
     """
-    tokens, pending, spare_usd = book.tokens, book.pending, book.accounts.spare_usd
-    taken = min(wanted, spare_usd[WALLET])
-    spare_usd[WALLET] -= taken
-    wanted -= taken
+    tokens, pending = book.tokens, book.pending
     for k in range(tape.redeemable.shape[1]):
         had = free_units(k, book) * tokens.nav_px[k]
         # None left but what rounding leaves, or without a NAV yet.

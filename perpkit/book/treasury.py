@@ -25,7 +25,7 @@ from perpkit.arrays import (
 from perpkit.book.delever import delever
 from perpkit.book.margin import assess, cash_px, convert, is_portfolio, margin_value
 from perpkit.book.mirror import has_mirrored
-from perpkit.book.redeem import LEAST_USD, owed_by_issuers, redeem, sweep_idle
+from perpkit.book.redeem import LEAST_USD, coming_usd, count_coming, redeem, sweep_idle
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
@@ -254,8 +254,11 @@ def meet_call(
     if lack <= 0.0:
         return
     px = cash_px(a, book.accounts)
+    cost = settings.transfer_cost_usd if settings.redeem == 1 else 0.0  # of sending on what it asks
+    usd = count_coming(lack * px + cost, book.accounts)
     if settings.redeem == 1:
-        lack = redeem(t, lack * px + settings.transfer_cost_usd, tape, book, out) / px
+        usd = redeem(t, usd, tape, book, out)
+    lack = usd / px
     # Cash that is on its way to the wallet goes on from there.
     lack -= convert(book.pending.usd[WALLET], WALLET, a, book.accounts)
     if settings.delever == 1 and lack >= LEAST_USD:
@@ -336,8 +339,8 @@ def meet_all(
 ) -> None:
     """Calls of the margin accounts in turn, and what they have to spare."""
     accounts, pending = book.accounts, book.pending
-    # What issuers owe meets the calls in turn, each dollar once.
-    accounts.spare_usd[WALLET] = owed_by_issuers(book)
+    # What comes to the wallet meets the calls in turn, each dollar once.
+    accounts.spare_usd[WALLET] = coming_usd(book)
     called = False
     for a in range(WALLET + 1, accounts.cash_usd.shape[0]):
         if accounts.parent[a] >= 0 or accounts.failed[a]:

@@ -443,6 +443,18 @@ def test_what_is_bought_and_not_delivered_is_not_redeemed_after_a_payday(lab):
     assert run.told(Event.REDEEM_SENT) == []
 
 
+@pytest.mark.parametrize("redeem", [False, True])
+def test_nothing_is_cut_while_a_sale_is_under_way_that_meets_the_call(lab, redeem):
+    # 1,000 of tokens sold in row 1 and paid in row 5; the call of row 2 is for 600.
+    made = {"bid": [1.0] * 8, "settle": {"rows": 4}, "pledged": {(0, 0): {"share": 1.0}}}
+    told = {"wallet": 1_000.0, "margin": 1_000.0, **TOP_UP, "redeem": redeem, "delever": True}
+    run = lab.play(lab.market(RISING, **made), {0: [-50.0, 0.0]}, **told)
+    assert run.rows.cash_usd[1:5, 0].tolist() == [0.0] * 4
+    assert run.rows.position[:, 0].tolist() == [0.0] + [-50.0] * 7
+    assert [(e.row, e.usd) for e in run.told(Event.TRANSFER_SENT)] == [(5, 600.0)]
+    assert np.abs(run.unexplained).max() < 1e-12
+
+
 # --------------------------------------------------------------------------- isolated positions
 
 

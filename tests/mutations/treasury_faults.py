@@ -34,8 +34,8 @@ CALLS = [
     Fault(
         "positions are cut while cash comes from an issuer",
         "book/treasury.py",
-        "        lack = redeem(t, lack * px + settings.transfer_cost_usd, tape, book, out) / px\n",
-        "        redeem(t, lack * px + settings.transfer_cost_usd, tape, book, out)\n",
+        "        usd = redeem(t, usd, tape, book, out)\n",
+        "        redeem(t, usd, tape, book, out)\n",
         "tests/book/test_treasury.py",
     ),
     Fault(
@@ -204,8 +204,8 @@ ISSUERS = [
     Fault(
         "what is being redeemed is redeemed again of another token",
         "book/redeem.py",
-        "    spare_usd[WALLET] -= taken\n    wanted -= taken\n",
-        "    spare_usd[WALLET] -= taken\n",
+        "    return float(wanted - taken)\n",
+        "    return float(wanted)\n",
         "tests/book/test_treasury.py",
     ),
     Fault(

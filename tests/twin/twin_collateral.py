@@ -50,13 +50,7 @@ def can_redeem(world, k):
 
 
 def redeem(world, book, t, missing):
-    """Redeem for so many USD, token by token; what is still missing.
-
-    Cash that issuers already owe is on its way and not missing.
-    """
-    taken = min(missing, book["owed_by_issuers"])  # each dollar of it meets one call
-    book["owed_by_issuers"] -= taken
-    missing -= taken
+    """Redeem for so many USD, token by token; what is still missing."""
     for k, token in enumerate(world["tokens"]):
         free, nav = free_units(book, k), token["nav"][t]
         if missing <= 0.0 or not can_redeem(world, k) or nav is None or free * nav < A_CENT:

@@ -22,7 +22,8 @@ A_CENT = 0.01  # less is not moved
 
 def manage_cash(world, book, t):
     called = False
-    book["owed_by_issuers"] = sum(book["redeeming"]) * world["cash_px"][0][t]
+    sold = sum(leg["due"] for leg in book["legs"].values())
+    book["coming"] = (sum(book["redeeming"]) + sold) * world["cash_px"][0][t]
     for a in margin_accounts(world):
         if world["parent"][a] is None and not book["failed"][a]:
             called = manage_account(world, book, t, a) or called
@@ -121,8 +122,13 @@ def call(world, book, t, a, need):
     missing = wanted - (sent if sent >= A_CENT else 0.0)
     if missing <= 0.0:
         return
+    dollars = missing * usd + (cost if settings["redeem"] else 0.0)
+    taken = min(dollars, book["coming"])  # each dollar of it meets one call
+    book["coming"] -= taken
+    dollars -= taken
     if settings["redeem"]:
-        missing = redeem(world, book, t, missing * usd + cost) / usd
+        dollars = redeem(world, book, t, dollars)
+    missing = dollars / usd
     missing -= book["under_way"][0] * wallet_usd / usd  # on its way here by the wallet
     if settings["delever"] and missing >= A_CENT:
         left = min(missing / wanted, 1.0)
