@@ -50,14 +50,14 @@ def _print(found: Inventory, out: Lines) -> None:
     kept = "by instrument and month" if found.store else "as plain files"
     out.say(f"Tables, kept {kept}", "bold")
     out.table(
-        ("table", "rows", "instruments", "files", "MB"),
+        ("table", "rows", "instruments", "files", "kB"),
         [
             (
                 t.name,
                 f"{t.rows:,}",
                 f"{t.instruments:,}",
                 f"{t.files:,}",
-                f"{t.size_bytes / 1e6:,.2f}",
+                f"{t.size_bytes / 1e3:,.0f}",
             )
             for t in found.tables
         ],
@@ -66,10 +66,6 @@ def _print(found: Inventory, out: Lines) -> None:
     _gaps(found, out)
     _sources(found, out)
     _terms(found, out)
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.3f}"
 
 
 def _pictures(found: Inventory, out: Lines) -> None:
