@@ -41,8 +41,9 @@ _MONTH: Final = pl.col("time").dt.strftime("%Y-%m").alias("month")
 class Writer:
     """Collects rows for one commit; made by `perpkit.dataset.store.Store.writer`."""
 
-    def __init__(self, folder: Path, staging: Staging, *, replace: bool) -> None:
+    def __init__(self, folder: Path, before: Index, staging: Staging, *, replace: bool) -> None:
         self._folder = folder
+        self._before = before
         self._staging = staging
         self._replace = replace
         self._description: str | None = None
@@ -90,15 +91,14 @@ class Writer:
 
         One instrument is in memory at a time: what was added of it, and its months that it meets.
         """
-        before = read_index(self._folder)
-        live = {(part.table, part.instrument, part.month): part for part in before.parts}
+        live = {(part.table, part.instrument, part.month): part for part in self._before.parts}
         with ThreadPoolExecutor(_THREADS) as pool:
             for table, instrument in self._staging.instruments():
                 changed = self._merge(table, instrument, live)
                 write = partial(self._write, table, instrument)
                 for part in pool.map(write, changed):
                     live[part.table, part.instrument, part.month] = part
-        digest = before.description
+        digest = self._before.description
         if self._description is not None:
             content = self._description.encode()
             digest = hashlib.sha256(content).hexdigest()
@@ -175,13 +175,14 @@ def _write(folder: Path, *, replace: bool) -> Iterator[Writer]:
     try:
         if new:  # before any part, or parts of a killed first writer would read as a dataset
             put(folder / STORE_FILE, Index().to_text().encode(), beside=staging.folder)
-        settle(folder, read_index(folder))
-        writer = Writer(folder, staging, replace=replace)
+        before = read_index(folder)
+        settle(folder, before)
+        writer = Writer(folder, before, staging, replace=replace)
         try:
             yield writer
             index = writer.stage()
-        except BaseException:
-            settle(folder, read_index(folder))
+        except BaseException:  # Ctrl-C too
+            settle(folder, before)
             if new:
                 (folder / STORE_FILE).unlink()
             raise

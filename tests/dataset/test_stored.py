@@ -217,6 +217,13 @@ def test_a_list_that_names_a_month_twice_or_a_strange_table_is_refused(tmp_path:
     assert 'a part is of the table "perp"' in refused(folder)
 
 
+def test_a_list_that_counts_otherwise_is_refused(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "store")
+    text = (folder / "store.json").read_text(encoding="utf-8")
+    (folder / "store.json").write_text(text.replace('"rows": 4', '"rows": 5', 1), encoding="utf-8")
+    assert refused(folder).startswith("store.json tells of 33 rows of perps where there are 32; ")
+
+
 def test_a_commit_while_one_reads_is_read_or_not_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
