@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
+from perpkit.arrays import I64
 from perpkit.dataset.casting import cast_columns
 from perpkit.dataset.checks import PART, Source, check_alone, check_years
 from perpkit.dataset.content import read_parts, table_named, to_parquet
@@ -34,8 +36,6 @@ from perpkit.errors import DataError, RequestError, nearest
 
 _Live = dict[tuple[str, str | None, str], Part]
 _THREADS: Final = 4  # most of a part's time is the disk's
-_NONE: Final = pl.DataFrame()
-_MONTH: Final = pl.col("time").dt.strftime("%Y-%m").alias("month")
 
 
 class Writer:
@@ -73,7 +73,9 @@ class Writer:
                     "fill it or leave these rows out"
                 )
         check_years(wanted, rows, source)
-        self._staging.add(wanted, rows.select(frame.columns))
+        # -0.0 equals 0.0 and has other bytes: which of the two stays would hang on the order.
+        rows = rows.select(frame.columns).with_columns(pl.col(pl.Float64) + 0.0)
+        self._staging.add(wanted, rows)
 
     def describe(self, text: str) -> None:
         """Give the text of ``dataset.toml``, written in the same commit.
@@ -95,8 +97,9 @@ class Writer:
         with ThreadPoolExecutor(_THREADS) as pool:
             for table, instrument in self._staging.instruments():
                 changed = self._merge(table, instrument, live)
+                (self._folder / table.name).mkdir(exist_ok=True)
                 write = partial(self._write, table, instrument)
-                for part in pool.map(write, changed):
+                for part in pool.map(write, changed.keys(), changed.values()):
                     live[part.table, part.instrument, part.month] = part
         digest = self._before.description
         if self._description is not None:
@@ -114,24 +117,25 @@ class Writer:
         sync_folder(self._folder)
         settle(self._folder, index)
 
-    def _merge(self, table: Table, instrument: str | None, live: _Live) -> list[pl.DataFrame]:
+    def _merge(self, table: Table, instrument: str | None, live: _Live) -> dict[str, pl.DataFrame]:
         """Rows of each month that are not yet there as they should be."""
         chunks = [_completed(table, rows) for rows in self._staging.chunks(table, instrument)]
-        touched = {month for rows in chunks for month in rows.select(_MONTH.unique())["month"]}
+        touched = {_month(number) for rows in chunks for number in np.unique(_months(rows))}
         keys = [(table.name, instrument, month) for month in sorted(touched)]
         there = read_parts(table, [live[key] for key in keys if key in live])
         rows = merge(table, [there, *chunks], replace=self._replace)
         helper = pl.lit(0, pl.UInt32).alias(PART)
         check_alone(table, rows.with_columns(helper), Source(table.name, (table.name,)))
         old = _by_month(there)
-        return [
-            own for month, own in _by_month(rows).items() if not own.equals(old.get(month, _NONE))
-        ]
+        return {
+            month: own
+            for month, own in _by_month(rows).items()
+            if month not in old or not own.equals(old[month])
+        }
 
-    def _write(self, table: Table, instrument: str | None, rows: pl.DataFrame) -> Part:
+    def _write(self, table: Table, instrument: str | None, month: str, rows: pl.DataFrame) -> Part:
         content = to_parquet(table, rows)
         digest = hashlib.sha256(content).hexdigest()
-        month = rows.head(1).select(_MONTH).item()
         self._put(part_name(table.name, instrument, month, digest), content)
         times = rows["time"].cast(pl.Int64)
         return Part(
@@ -146,7 +150,6 @@ class Writer:
         )
 
     def _put(self, name: str, content: bytes) -> None:
-        (self._folder / name).parent.mkdir(exist_ok=True)
         put(self._folder / name, content, beside=self._staging.folder)
 
 
@@ -218,9 +221,27 @@ def _check_columns(table: Table, frame: pl.DataFrame) -> None:
             raise DataError(f"{table.name}: column {key} is missing in the rows added; add it")
 
 
+def _months(rows: pl.DataFrame) -> I64:
+    """The month of each row, counted from the year 0."""
+    time = rows["time"]
+    return (time.dt.year().cast(pl.Int64) * 12 + (time.dt.month() - 1)).to_numpy()
+
+
+def _month(number: int) -> str:
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
 def _by_month(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    groups = rows.group_by(_MONTH, maintain_order=True)
-    return {str(month): own for (month,), own in groups}
+    """Rows sorted by time, cut where a month begins."""
+    numbers = _months(rows)
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    if not len(starts):
+        return {}
+    ends = [*starts[1:], len(numbers)]
+    return {
+        _month(int(numbers[low])): rows.slice(low, high - low)
+        for low, high in zip(starts.tolist(), ends, strict=True)
+    }
 
 
 def _completed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
