@@ -18,7 +18,7 @@ from perpkit.dataset.casting import cast_columns
 from perpkit.dataset.checks import PART, Source, check_alone, check_years
 from perpkit.dataset.content import read_parts, table_named, to_parquet
 from perpkit.dataset.description import check_description
-from perpkit.dataset.files import put, settle, sync_folder
+from perpkit.dataset.files import publish, put, settle, sync, sync_folder
 from perpkit.dataset.lock import locked
 from perpkit.dataset.merging import merge
 from perpkit.dataset.parts import (
@@ -47,6 +47,7 @@ class Writer:
         self._staging = staging
         self._replace = replace
         self._description: str | None = None
+        self._written: list[Path] = []
 
     def add(self, table: str, frame: pl.DataFrame) -> None:
         """Stage rows of a table.
@@ -110,11 +111,12 @@ class Writer:
 
     def publish(self, index: Index) -> None:
         """Make staged parts count, by the rename of ``store.json``, and tidy up."""
+        with ThreadPoolExecutor(_THREADS) as pool:  # together: one by one is three times as slow
+            list(pool.map(sync, self._written))
         for table in TABLES:
             if (self._folder / table.name).is_dir():
                 sync_folder(self._folder / table.name)
-        self._put(STORE_FILE, index.to_text().encode())
-        sync_folder(self._folder)
+        publish(self._folder, index, beside=self._staging.folder)
         settle(self._folder, index)
 
     def _merge(self, table: Table, instrument: str | None, live: _Live) -> dict[str, pl.DataFrame]:
@@ -150,7 +152,9 @@ class Writer:
         )
 
     def _put(self, name: str, content: bytes) -> None:
-        put(self._folder / name, content, beside=self._staging.folder)
+        path = self._folder / name
+        put(path, content, beside=self._staging.folder)
+        self._written.append(path)
 
 
 @contextmanager
@@ -177,7 +181,7 @@ def _write(folder: Path, *, replace: bool) -> Iterator[Writer]:
     staging = Staging(folder)
     try:
         if new:  # before any part, or parts of a killed first writer would read as a dataset
-            put(folder / STORE_FILE, Index().to_text().encode(), beside=staging.folder)
+            publish(folder, Index(), beside=staging.folder)
         before = read_index(folder)
         settle(folder, before)
         writer = Writer(folder, before, staging, replace=replace)
