@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from perpkit.cli.data_show import show
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ data = typer.Typer(help="Look into data before it is used.", no_args_is_help=Tru
 @data.callback()
 def _group() -> None:
     """Look into data before it is used."""
+
+
+data.command("show")(show)
 
 
 @data.command("check")
