@@ -20,6 +20,7 @@ from perpkit.dataset import read_dataset
 from perpkit.errors import DataError
 from perpkit.run import Result
 from perpkit.tape import Market, form
+from perpkit.units import to_ns
 
 START = datetime(2026, 8, 10, tzinfo=UTC)
 HOURS = 96
@@ -362,6 +363,49 @@ def test_prices_without_the_split_are_refused(tmp_path: Path) -> None:
     tape = formed(folder).tape  # the run ends before four days are over: not yet in the perp
     assert tape.action_row.size == 0
     assert tape.halted[1:].all()
+
+
+def later(folder: Path, hour: float, **settings: Any) -> Market:
+    """The market from an hour of the data on."""
+    data = read_dataset(folder, start_ns=to_ns(at(hour)))
+    return form(data, check_config({**SETTINGS, **settings}), pure_python=True)
+
+
+# Ten new shares for one in hour 10: the tokens of Ondo and Backed stand for ten, Dinari's are ten.
+@pytest.mark.parametrize(
+    ("token", "multiplier"), [("ACMEon", 10.0), ("ACMEx", 10.0), ("dACME", 1.0)]
+)
+def test_a_run_that_starts_after_a_split_knows_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, multiplier: float
+) -> None:
+    monkeypatch.setitem(globals(), "HOURS", 200)
+    prices = step(12, 100.0, 10.0)
+    quote = step(12, 100.0, 10.0 * multiplier)
+    folder = made(tmp_path / "a", "okx", token, prices, [split(10, 10.0)], quote)
+    whole, cut = formed(folder).tape, later(folder, 120).tape
+    assert (cut.multiplier == multiplier).all()
+    for name in ("multiplier", "fair_px"):
+        assert getattr(cut, name).tolist() == getattr(whole, name)[120:].tolist()
+    told = later(folder, 120, multiplier={token: 7.0}).tape  # the run's own is of its first hour
+    assert (told.multiplier == 7.0).all()
+
+
+def test_a_run_that_starts_after_a_reinvested_dividend_asks_for_its_multiplier(
+    tmp_path: Path,
+) -> None:
+    px, paid = step(10, 100.0, 99.5), [dividend(10, 0.5)]
+    folder = made(tmp_path / "a", "xyz", "ACMEon", px, paid)
+    with pytest.raises(
+        DataError, match=r"put the dividend of 2026-08-10 10:00Z into its multiplier"
+    ):
+        later(folder, 40)
+    assert later(folder, 40, multiplier={"ACMEon": 1.0035}).tape.multiplier[0, 0] == 1.0035
+    recorded = made(tmp_path / "b", "xyz", "ACMEon", px, paid, None, [1.0035] * HOURS)
+    assert later(recorded, 40).tape.multiplier[0, 0] == 1.0035
+    in_cash = made(tmp_path / "c", "xyz", "dACME", px, paid)
+    assert later(in_cash, 40).tape.multiplier[0, 0] == 1.0
+    before = made(tmp_path / "d", "xyz", "ACMEon", px, [dividend(-10, 0.5)])
+    assert later(before, 40).tape.multiplier[0, 0] == 1.0  # dataset.toml knows of it
 
 
 def test_what_a_venue_does_not_say_or_is_not_played_is_refused(tmp_path: Path) -> None:

@@ -308,6 +308,20 @@ LAID = [
         "        if told is not None:\n            told = self",
         RUN,
     ),
+    Fault(
+        "a split before the run is forgotten",
+        "tape/actions.py",
+        "                    self.tape.multiplier[:formed, k] *= what.amount\n",
+        "                    self.tape.multiplier[:formed, k] *= 1.0\n",
+        RUN,
+    ),
+    Fault(
+        "a dividend before the run is forgotten",
+        "tape/actions.py",
+        "        if dataset.begins_ns < at <= int(tape.time_ns[0]) and",
+        '        if row["kind"] == "split" and',
+        RUN,
+    ),
 ]
 
 FAULTS = PAID + SPLIT + LAID
