@@ -262,13 +262,11 @@ class _Laying:
                 formed = int(np.argmax(self.recorded[:, k])) or self.rows
                 if self.recorded[0, k] or token in self.config.multiplier:
                     continue
-                if what.split and self.units_of(k, what) != "rebase":
-                    self.tape.multiplier[:formed, k] *= what.amount
-                    self.shares[:formed, k] = self.tape.multiplier[:formed, k]
-                elif (
-                    not what.split
-                    and self.issuer(k).at("dividends", what.at_ns).value == "multiplier"
-                ):
+                if what.split:
+                    ratio = 1.0 if self.units_of(k, what) == "rebase" else what.amount
+                    self.tape.multiplier[:formed, k] *= ratio
+                    self.shares[:formed, k] *= ratio
+                elif self.issuer(k).at("dividends", what.at_ns).value == "multiplier":
                     first = stamp(int(self.tape.time_ns[0]))
                     raise DataError(
                         f"actions.parquet: {token} put the dividend of {stamp(what.at_ns)} into "
@@ -362,10 +360,8 @@ def _earlier(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Corpo
     """The actions between the first hour of the data and that of the run, by time."""
     for row in dataset.actions.sort("time", "kind").to_dicts():
         at = to_ns(row["time"])
-        if (
-            dataset.begins_ns < at <= int(tape.time_ns[0])
-            and row["underlying"] in names.underlyings
-        ):
+        inside = dataset.begins_ns < at <= int(tape.time_ns[0])
+        if inside and row["underlying"] in names.underlyings:
             yield Corporate(
                 at,
                 0,
