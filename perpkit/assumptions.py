@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import Closed, Session
+from perpkit.arrays import Closed, Lock, Session
 from perpkit.collateral import Assumption, collateral_assumptions, collateral_used
 from perpkit.config import ASSUMED, RunConfig
 from perpkit.delivery import Delivery, assumed
@@ -62,6 +62,8 @@ _NO_ASSUMPTIONS = frozenset(
         *("data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"),
         *("settlement", "token_settlement", "seed"),
         *("token_way", "ways"),  # each token's are told
+        # Where they decided something they are told: by _locks, and by what was laid.
+        *("after_revoke", "locked_margin", "pause_hours", "pause_above_frac"),
     }
 )
 
@@ -132,10 +134,9 @@ def _holder(config: RunConfig) -> Assumption:
 
 
 def _locks(market: Market, config: RunConfig) -> list[Assumption]:
-    """What a holder keeps of a token that its issuer locks, where one does."""
-    told = set() if config.shocks == "ignore" else set(market.dataset.shocks["kind"])
-    made = []
-    if "revoke" in told:
+    """What a holder keeps of a token of the run that its issuer locks in an hour of it."""
+    lock, made = market.tape.lock, []
+    if ((lock > Lock.NONE) & (lock < Lock.ALL)).any():  # a revoked holder's, whatever is left
         left = {
             "locked": "neither bought, sold nor redeemed; the harshest reading",
             "redeem": "not bought and not sold; the issuer takes it back",
@@ -143,7 +144,8 @@ def _locks(market: Market, config: RunConfig) -> list[Assumption]:
         }[config.after_revoke]
         why = f"a token of a revoked holder: {left}"
         made.append(Assumption("after_revoke", config.after_revoke, why))
-    if told & {"freeze", "pause"} and market.pledges is not None:
+    pledged = np.zeros(0, np.bool_) if market.pledges is None else market.pledges.share.any(axis=0)
+    if lock.size and (lock[:, np.flatnonzero(pledged)] == Lock.ALL).any():
         counted = config.locked_margin == "counted"
         left = "at its carried price" if counted else "for nothing; no venue publishes its rule"
         why = f"a pledged token that nobody may move counts {left}"
