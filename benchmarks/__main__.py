@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, timing
+from benchmarks import forming, memory, squeeze, start, timing, tokens
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory")
+PARTS = ("loop", "squeeze", "tokens", "forming", "start", "memory")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -91,6 +91,10 @@ def main() -> None:
         rows = squeeze.measure(told.rounds)
         show_loop(rows, "everything of the book", "x off")
         made["squeeze"] = [r._asdict() for r in rows]
+    if "tokens" in parts:
+        rows = tokens.measure(told.rounds)
+        show_loop(rows, "tokens as they are held", "x off")
+        made["tokens"] = [r._asdict() for r in rows]
     if "start" in parts:
         starts, phases = start.measure(told.runs)
         show_start(starts, phases)

@@ -82,7 +82,7 @@ def test_a_config_cannot_be_changed() -> None:
         ),
         (
             {"token_settlement": {"A": {"mode": "sequential", "finality_hours": 1}}},
-            "token_settlement.A: finality_hours does nothing with mode = \"sequential\", atomic or",
+            'token_settlement.A: finality_hours does nothing with mode = "sequential", atomic or',
         ),
     ],
 )

@@ -73,9 +73,7 @@ def _refuse_sessions(dataset: Dataset, config: RunConfig) -> None:
             )
 
 
-def _refuse_minimum(
-    dataset: Dataset, config: RunConfig, names: Instruments, first_ns: int
-) -> None:
+def _refuse_minimum(dataset: Dataset, config: RunConfig, names: Instruments, first_ns: int) -> None:
     """The smallest order of the run stands in for issuers that publish none."""
     if "token_min_order_usd" not in config.model_fields_set:
         return

@@ -1,4 +1,4 @@
-"""What is told of tokens and would do nothing is refused by name, and wakes as the sentence says."""
+"""What is told of tokens and would do nothing is refused by name, and what wakes it is not."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_terms_of_an_issuer_that_another_way_passes_by(tiny: Path, way: str) -> 
 def test_a_treasury_has_no_terms_among_the_ways(tiny: Path) -> None:
     told = {"tokens": ["USDY"], "multiplier": {"USDY": 1.0}, "token_way": {"USDY": "cheapest"}}
     formed(tiny, **told)
-    with pytest.raises(RequestError, match="^ways: USDY is treasury, whose redemption is a term"):
+    with pytest.raises(RequestError, match=r"^ways: USDY is treasury, whose redemption is a "):
         formed(tiny, ways={"USDY": {"mint_fee_frac": 0.0}}, **told)
 
 
@@ -146,7 +146,7 @@ def test_a_run_without_a_token(tiny: Path, setting: str, value: Any) -> None:
 
 
 def test_the_smallest_order_stands_in_for_an_issuer_that_is_silent(tiny: Path) -> None:
-    with pytest.raises(RequestError, match="^token_min_order_usd does nothing: every issuer"):
+    with pytest.raises(RequestError, match=r"^token_min_order_usd does nothing: every issuer"):
         formed(tiny, token_min_order_usd=25.0)
     about = tiny / "dataset.toml"
     about.write_text(about.read_text(encoding="utf-8").replace("ondo", "binance"), encoding="utf-8")
@@ -155,6 +155,6 @@ def test_the_smallest_order_stands_in_for_an_issuer_that_is_silent(tiny: Path) -
 
 
 def test_a_token_that_is_formed_has_its_issuers_hours(tiny: Path) -> None:
-    with pytest.raises(RequestError, match="^token_session: USTB is formed from a rate and is tra"):
+    with pytest.raises(RequestError, match=r"^token_session: USTB is formed from a rate and is "):
         formed(tiny, **PLEDGED, token_session={"USTB": "24/7"})
     assert formed(tiny, **PLEDGED, token_session={"NVDAon": "cash"}).names.tokens[1] == "USTB"
