@@ -498,6 +498,13 @@ def test_the_premium_of_a_token_is_told(tmp_path: Path) -> None:
     assert facts["premium_mean_frac ACMEon"] == pytest.approx((36 * 0.01 + 0.01) / live)
     assert facts["premium_worst_frac ACMEon"] == pytest.approx(0.02)
     assert facts["premium_last_frac ACMEon"] == pytest.approx(0.01)
+    positions = played(folder, PAIR).frames["positions"]
+    assert positions.filter(instrument="xyz:ACME")["premium_frac"].null_count() == sum(
+        positions["instrument"] == "xyz:ACME"
+    )
+    over = dict(positions.filter(instrument="ACMEon").select("time", "premium_frac").iter_rows())
+    assert [over[at(row)] for row in (23, 24, 59)] == [pytest.approx(0.0), None, pytest.approx(0.0)]
+    assert [over[at(row)] for row in (60, 90)] == pytest.approx([0.01, 0.02])
 
 
 def test_the_carry_rebuilds_its_hedge(tmp_path: Path) -> None:
