@@ -25,9 +25,10 @@ NAKED_FRAC = 0.05  # of capital: beyond what lots, drift and a band of rebalanci
 def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
     """Every choice in force that is assumed rather than known, settings first."""
     made = {a.name: a for a in _standing(market, config)}
+    standing = set(ASSUMED) if market.names.tokens else set(ASSUMED) - _OF_TOKENS
     for name, field in RunConfig.model_fields.items():
         told = getattr(config, name)
-        own = name in ASSUMED or (told != field.default and name not in _NO_ASSUMPTIONS)
+        own = name in standing or (told != field.default and name not in _NO_ASSUMPTIONS)
         if own and name not in made:
             made[name] = Assumption(name, _text(told), str(field.description))
     terms = [
@@ -57,6 +58,7 @@ def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     )
 
 
+_OF_TOKENS = frozenset({"max_quote_spread_frac", "max_frozen_hours", "token_min_order_usd"})
 _NO_ASSUMPTIONS = frozenset(
     {
         *("data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"),
@@ -321,6 +323,12 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
         for k, m in enumerate(names.token_perp)
         if m >= 0 and names.perp_token[m] != k
     ]
+    tape, widened = market.tape, market.tokens.half_spread_frac > 0.0  # none that is formed
+    if widened.any() and not (tape.bid_px == tape.ask_px)[:, widened].any():
+        made.append(
+            "token_half_spread_frac widens quotes with bid = ask alone, and no token of the run "
+            "has one: it changes nothing"
+        )
     naked = float((frames["equity"]["net_delta_usd"] / config.capital).abs().max() or 0.0)  # type: ignore[arg-type]
     if naked > NAKED_FRAC:
         made.append(

@@ -186,6 +186,30 @@ def test_what_waits_for_an_event_is_named_where_there_is_one(
     assert waiting & {a.name for a in result.assumptions} == named
 
 
+def test_a_half_spread_that_widens_no_quote_is_warned_of(tiny: Path) -> None:
+    said = "token_half_spread_frac widens quotes with bid = ask alone, and no token of the run has"
+    (tiny / "shocks.parquet").unlink()
+    for more in ({}, PLEDGED):  # what is formed is quoted at its NAV
+        told = carry(tiny, token_half_spread_frac=0.001, **more).warnings
+        assert [w for w in told if w.startswith(said)]
+    assert not [w for w in carry(tiny).warnings if w.startswith(said)]
+    path = tiny / "tokens.parquet"
+    mid = pl.read_parquet(path).with_columns(ask_px=pl.col("bid_px"))
+    mid.write_parquet(path)
+    told = carry(tiny, token_half_spread_frac=0.001).warnings
+    assert not [w for w in told if w.startswith(said)]
+
+
+def test_limits_on_quotes_are_assumed_of_tokens(tiny: Path) -> None:
+    limits = {"max_quote_spread_frac", "max_frozen_hours", "token_min_order_usd"}
+    assert limits <= {a.name for a in run(tiny).assumptions}
+    about = tiny / "dataset.toml"
+    head, _ = about.read_text(encoding="utf-8").split("[tokens.", 1)
+    about.write_text(head, encoding="utf-8")
+    (tiny / "tokens.parquet").unlink()
+    assert not limits & {a.name for a in run(tiny).assumptions}
+
+
 def test_without_a_lock_both_legs_are_closed(tiny: Path) -> None:
     assert held(carry(tiny, shocks="ignore")) == [0.0, 10.0, 10.0, 10.0, 0.0, 0.0]
 

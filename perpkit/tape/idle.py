@@ -10,7 +10,7 @@ from perpkit.errors import RequestError, nearest
 from perpkit.rulebook import open_rulebook
 from perpkit.tape.collateral import FORMED
 from perpkit.tape.instruments import Instruments
-from perpkit.tape.ways import refuse_ways
+from perpkit.tape.ways import at_quote, refuse_ways
 
 # A table by token each.
 _BY_TOKEN: Final = ("token_way", "ways", "cross_chain_gap_frac", "token_session", "multiplier")
@@ -53,6 +53,7 @@ def refuse_idle(dataset: Dataset, config: RunConfig, names: Instruments, first_n
         played = 'shocks = "ignore", so that nobody is revoked'
         raise RequestError(_idle("after_revoke", played, 'set shocks = "play"'))
     refuse_ways(config, names)
+    _refuse_quotes(dataset, config, names)
     _refuse_sessions(dataset, config)
     _refuse_minimum(dataset, config, names, first_ns)
     _refuse_pledges(config)
@@ -60,6 +61,19 @@ def refuse_idle(dataset: Dataset, config: RunConfig, names: Instruments, first_n
 
 def _idle(setting: str, why: str, wakes: str) -> str:
     return f"{setting} does nothing: {why}; {wakes}, or leave {setting} out"
+
+
+def _refuse_quotes(dataset: Dataset, config: RunConfig, names: Instruments) -> None:
+    """How quotes are traded is said of tokens that may take theirs; a pool has its mid of one."""
+    told, tokens = config.model_fields_set, names.tokens
+    if "trade_frozen_quotes" in told and not any(at_quote(dataset, config, t) for t in tokens):
+        why = "no token of the run takes its quote"
+        raise RequestError(_idle("trade_frozen_quotes", why, "set token_way.TOKEN to quote"))
+    formed = {token for token in tokens if dataset.tokens_meta[token].issuer == FORMED}
+    priced = [t for t in tokens if t not in formed and config.token_way.get(t) != "issuer"]
+    if "token_half_spread_frac" in told and not priced:
+        why = "no token of the run is traded at a quote or against a pool"
+        raise RequestError(_idle("token_half_spread_frac", why, "set token_way.TOKEN to quote"))
 
 
 def _refuse_sessions(dataset: Dataset, config: RunConfig) -> None:

@@ -18,6 +18,12 @@ PLEDGED: dict[str, Any] = {
     "collateral": {"USTB": {"apr": 0.04, "share": 0.5}},
     "terms": {"collateral": "USDC, USTB"},
 }
+WINDOW = {
+    **dict.fromkeys(("mint_session", "redeem_session"), "24/5"),
+    **dict.fromkeys(("mint_fee_frac", "redeem_fee_frac", "mint_min_usd", "redeem_min_usd"), 0.0),
+    **dict.fromkeys(("mint_delay_hours", "redeem_delay_hours"), 0.0),
+    "inventory_usd": "none",
+}
 
 
 @pytest.fixture
@@ -65,6 +71,14 @@ def pledge(**told: Any) -> dict[str, Any]:
         ),
         *(
             (
+                {**setting, "token_way": {"NVDAon": "issuer"}, "ways": {"NVDAon": WINDOW}},
+                f"{next(iter(setting))} does nothing: no token of the run ",
+                {"token_way": {"NVDAon": "quote"}, "ways": {}},
+            )
+            for setting in ({"trade_frozen_quotes": True}, {"token_half_spread_frac": 0.001})
+        ),
+        *(
+            (
                 pledge(**{name: value}),
                 f"collateral.USTB.{name} does nothing: nothing of it is pledged; set its share",
                 pledge(**{name: value, "share": 0.5}),
@@ -92,6 +106,13 @@ def test_terms_of_an_issuer_that_another_way_passes_by(tiny: Path, way: str) -> 
     told = {"ways": {"NVDAon": {"mint_fee_frac": 0.0}}, "token_way": {"NVDAon": way}}
     with pytest.raises(RequestError, match=f'^ways: NVDAon has token_way = "{way}", and'):
         formed(tiny, **told)
+
+
+def test_a_frozen_quote_is_no_price_of_a_pool(tiny: Path) -> None:
+    told = {"trade_frozen_quotes": True, "token_way": {"NVDAon": "dex"}}
+    with pytest.raises(RequestError, match=r"^trade_frozen_quotes does nothing: no token of the"):
+        formed(tiny, **told)
+    formed(tiny, token_half_spread_frac=0.001, token_way={"NVDAon": "dex"})
 
 
 def test_a_treasury_has_no_terms_among_the_ways(tiny: Path) -> None:
