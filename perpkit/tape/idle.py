@@ -14,11 +14,10 @@ from perpkit.tape.ways import at_quote, refuse_ways
 
 # A table by token each.
 _BY_TOKEN: Final = ("token_way", "ways", "cross_chain_gap_frac", "token_session", "multiplier")
-# What is asked for no other instrument.
+# What is decided of tokens alone. Costs and limits of theirs, as of perps, are for what there is.
 _OF_TOKENS: Final = (
-    *("token_half_spread_frac", "token_fee_frac", "token_min_order_usd", "token_friction_frac"),
-    *("max_pool_frac", "trade_frozen_quotes", "max_quote_spread_frac", "max_frozen_hours"),
-    *("settlement", "after_revoke", "locked_margin", "pause_hours", "pause_above_frac"),
+    *("settlement", "max_pool_frac", "after_revoke", "locked_margin"),
+    *("pause_hours", "pause_above_frac"),
 )
 # What a token is that is pledged, of which nothing is where its share is 0.
 _OF_PLEDGES: Final = ("accounts", "haircut_frac", "haircut_on", "mirrored")
@@ -66,12 +65,12 @@ def _idle(setting: str, why: str, wakes: str) -> str:
 def _refuse_quotes(dataset: Dataset, config: RunConfig, names: Instruments) -> None:
     """How quotes are traded is said of tokens that may take theirs; a pool has its mid of one."""
     told, tokens = config.model_fields_set, names.tokens
-    if "trade_frozen_quotes" in told and not any(at_quote(dataset, config, t) for t in tokens):
+    if config.trade_frozen_quotes and not any(at_quote(dataset, config, t) for t in tokens):
         why = "no token of the run takes its quote"
         raise RequestError(_idle("trade_frozen_quotes", why, "set token_way.TOKEN to quote"))
     formed = {token for token in tokens if dataset.tokens_meta[token].issuer == FORMED}
     priced = [t for t in tokens if t not in formed and config.token_way.get(t) != "issuer"]
-    if "token_half_spread_frac" in told and not priced:
+    if "token_half_spread_frac" in told and tokens and not priced:
         why = "no token of the run is traded at a quote or against a pool"
         raise RequestError(_idle("token_half_spread_frac", why, "set token_way.TOKEN to quote"))
 
@@ -93,7 +92,7 @@ def _refuse_minimum(dataset: Dataset, config: RunConfig, names: Instruments, fir
         return
     book = open_rulebook(config.rulebook)
     issuers = [book.issuer(dataset.tokens_meta[token].issuer) for token in names.tokens]
-    if all(issuer.at("min_order_usd", first_ns).known for issuer in issuers):
+    if issuers and all(issuer.at("min_order_usd", first_ns).known for issuer in issuers):
         own = "every issuer of the run publishes a smallest order"
         raise RequestError(_idle("token_min_order_usd", own, "name a token of another with tokens"))
 
@@ -103,7 +102,8 @@ def _refuse_pledges(config: RunConfig) -> None:
     shares = [pledge.share for pledge in config.collateral.values()]
     for token, pledge in config.collateral.items():
         for name in _OF_PLEDGES:
-            if name in pledge.model_fields_set and pledge.share == 0.0:
+            off = name == "mirrored" and not pledge.mirrored
+            if name in pledge.model_fields_set and pledge.share == 0.0 and not off:
                 setting = f"collateral.{token}.{name}"
                 raise RequestError(_idle(setting, "nothing of it is pledged", "set its share"))
     if "locked_margin" in config.model_fields_set and not any(shares):

@@ -18,6 +18,14 @@ PLEDGED: dict[str, Any] = {
     "collateral": {"USTB": {"apr": 0.04, "share": 0.5}},
     "terms": {"collateral": "USDC, USTB"},
 }
+# What a run's file may say once for all its runs.
+COSTS = {
+    **dict.fromkeys(("token_half_spread_frac", "token_fee_frac", "token_friction_frac"), 0.001),
+    "token_min_order_usd": 10.0,
+    "max_quote_spread_frac": 0.01,
+    "max_frozen_hours": 3,
+    "trade_frozen_quotes": False,
+}
 WINDOW = {
     **dict.fromkeys(("mint_session", "redeem_session"), "24/5"),
     **dict.fromkeys(("mint_fee_frac", "redeem_fee_frac", "mint_min_usd", "redeem_min_usd"), 0.0),
@@ -141,14 +149,7 @@ def test_a_token_that_is_not_there(tiny: Path, setting: str, value: Any) -> None
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("token_half_spread_frac", 0.001),
-        ("token_fee_frac", 0.001),
-        ("token_min_order_usd", 10.0),
-        ("token_friction_frac", 0.01),
         ("max_pool_frac", 0.5),
-        ("trade_frozen_quotes", True),
-        ("max_quote_spread_frac", 0.01),
-        ("max_frozen_hours", 3),
         ("settlement", SEQUENTIAL),
         ("after_revoke", "sell"),
         ("locked_margin", "counted"),
@@ -161,9 +162,18 @@ def test_a_run_without_a_token(tiny: Path, setting: str, value: Any) -> None:
     head, _ = about.read_text(encoding="utf-8").split("[tokens.", 1)
     about.write_text(head, encoding="utf-8")
     (tiny / "tokens.parquet").unlink()
-    formed(tiny)
+    formed(tiny, **COSTS)
     with pytest.raises(RequestError, match=f"^{setting} does nothing: the run has no token; name"):
         formed(tiny, **{setting: value})
+    with pytest.raises(RequestError, match=r"^trade_frozen_quotes does nothing: no token of the"):
+        formed(tiny, trade_frozen_quotes=True)
+    with pytest.raises(RequestError, match=r"^multiplier: USDY is no token of this run: "):
+        formed(tiny, multiplier={"USDY": 1.0})
+
+
+def test_what_is_off_may_be_said(tiny: Path) -> None:
+    formed(tiny, **pledge(mirrored=False, wallet_share=0.5))
+    formed(tiny, trade_frozen_quotes=False, token_way={"NVDAon": "dex"})
 
 
 def test_the_smallest_order_stands_in_for_an_issuer_that_is_silent(tiny: Path) -> None:
