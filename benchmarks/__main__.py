@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, store, timing
+from benchmarks import forming, memory, squeeze, start, store, timing, tokens
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory", "store")
+PARTS = ("loop", "squeeze", "tokens", "forming", "start", "memory", "store")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -105,6 +105,10 @@ def main() -> None:
         rows = squeeze.measure(told.rounds)
         show_loop(rows, "everything of the book", "x off")
         made["squeeze"] = [r._asdict() for r in rows]
+    if "tokens" in parts:
+        rows = tokens.measure(told.rounds)
+        show_loop(rows, "tokens as they are held", "x off")
+        made["tokens"] = [r._asdict() for r in rows]
     if "start" in parts:
         starts, phases = start.measure(told.runs)
         show_start(starts, phases)

@@ -269,13 +269,19 @@ def test_a_special_dividend_pauses_the_token(tmp_path: Path, venue: str) -> None
     assert gained(result, 54) == pytest.approx(0.0, abs=0.005)
 
 
+NAMED = ("pause_hours", "pause_above_frac")
+
+
 def test_how_long_a_pause_takes_is_a_setting_and_the_issuers_shortest_holds(tmp_path: Path) -> None:
     px = step(30, 100.0, 95.0)
     folder = made(tmp_path / "a", "xyz", "ACMEon", px, [dividend(30, 5.0)])
     assert formed(folder, pause_hours=2.5).tape.halted[:, 0].sum() == 3
     assert formed(folder, pause_hours=0.0).tape.halted[:, 0].sum() == 1  # ten minutes, in hours
-    named = {a.name: a.value for a in played(folder, PAIR, pause_hours=2.5).assumptions}
-    assert named["pause_hours"] == "2.5"
+    told = [a.value for a in played(folder, PAIR, pause_hours=2.5).assumptions if a.name in NAMED]
+    assert told == ["2.5"]
+    still = made(tmp_path / "b", "xyz", "ACMEon", px, [dividend(30, 0.5)])  # below the limit
+    told = played(still, PAIR, pause_hours=2.5, pause_above_frac=0.5).assumptions
+    assert not [a for a in told if a.name in NAMED]
 
 
 def test_where_an_issuers_limit_is_unknown_a_setting_holds_and_is_named(tmp_path: Path) -> None:
@@ -536,6 +542,13 @@ def test_the_premium_of_a_token_is_told(tmp_path: Path) -> None:
     assert facts["premium_mean_frac ACMEon"] == pytest.approx((36 * 0.01 + 0.01) / live)
     assert facts["premium_worst_frac ACMEon"] == pytest.approx(0.02)
     assert facts["premium_last_frac ACMEon"] == pytest.approx(0.01)
+    positions = played(folder, PAIR).frames["positions"]
+    assert positions.filter(instrument="xyz:ACME")["premium_frac"].null_count() == sum(
+        positions["instrument"] == "xyz:ACME"
+    )
+    over = dict(positions.filter(instrument="ACMEon").select("time", "premium_frac").iter_rows())
+    assert [over[at(row)] for row in (23, 24, 59)] == [pytest.approx(0.0), None, pytest.approx(0.0)]
+    assert [over[at(row)] for row in (60, 90)] == pytest.approx([0.01, 0.02])
 
 
 def test_the_carry_rebuilds_its_hedge(tmp_path: Path) -> None:
