@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from perpkit.cli.data_import import import_
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _ERROR_EXIT = 3
 
 data = typer.Typer(help="Look into data before it is used.", no_args_is_help=True)
+data.command("import")(import_)
 
 
 @data.callback()

@@ -1,7 +1,8 @@
 """The last row of each hour, whatever the order of rows and however many there are.
 
 Hour t takes the last row in (t - 1 h, t]. Of the marks of that hour the highest and the lowest are
-kept, of its premiums the average, and the time of the row taken is `observed`.
+kept, of its premiums the average, and the time of the row taken is `observed`. Of rows that are
+bars or candles the highest high and the lowest low of the hour are kept.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _PREMIUMS: Final = "__premiums"
 _AT: Final = "__at"
 # A sum of whole numbers is the same in any order. Premiums have ten decimals.
 _PREMIUM_UNIT: Final = 1e12
+_HIGHEST: Final = ("mark_high_px", "high")
+_LOWEST: Final = ("mark_low_px", "low")
 
 
 @dataclass(slots=True)
@@ -31,7 +34,6 @@ class Hourly:
     """Rows on their way to one an hour; those that are too many to hold wait in files by month."""
 
     table: Table
-    keep_observed: bool
     extremes: bool
     folder: TemporaryDirectory[str] | None = None
     _held: list[pl.DataFrame] = field(default_factory=list)
@@ -102,25 +104,19 @@ class Hourly:
         keys = [self.table.instrument, "time"]
         parts = parts.sort(*keys, _AT, maintain_order=True)
         self._refuse_doubles(parts)
-        folded = {
-            "mark_high_px": pl.col("mark_high_px").max(),
-            "mark_low_px": pl.col("mark_low_px").min(),
-            _PREMIUMS: pl.col(_PREMIUMS).sum(),
-            _COUNT: pl.col(_COUNT).sum(),
-        }
         rest = [name for name in parts.columns if name not in keys]
-        return parts.group_by(keys, maintain_order=True).agg(
-            folded[name] if name in folded else pl.col(name).last() for name in rest
-        )
+        return parts.group_by(keys, maintain_order=True).agg(map(_folded, rest))
 
     def _refuse_doubles(self, parts: pl.DataFrame) -> None:
         instrument = self.table.instrument
-        same = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).shift(1)) for k in (instrument, _AT))
+        same = pl.all_horizontal(
+            pl.col(k).eq_missing(pl.col(k).shift(1)) for k in (instrument, _AT)
+        )
         doubles = parts.select(same.fill_null(value=False)).to_series()
         if not doubles.any():
             return
         for name in self.table.columns:
-            if name in ("time", "mark_high_px", "mark_low_px", "premium"):
+            if name in ("time", "premium", *_HIGHEST, *_LOWEST):
                 continue
             own = parts[name]
             other = doubles & ~own.eq_missing(own.shift(1))
@@ -134,8 +130,19 @@ class Hourly:
                 )
 
     def _finished(self, parts: pl.DataFrame) -> pl.DataFrame:
-        made = [pl.col("observed").fill_null(pl.col(_AT))] if not self.keep_observed else []
+        made = []
+        if "observed" in self.table.columns:
+            made.append(pl.col("observed").fill_null(pl.col(_AT)))
         if "premium" in self.table.columns:
             mean = pl.col(_PREMIUMS) / pl.col(_COUNT) / _PREMIUM_UNIT
             made.append(pl.when(pl.col(_COUNT) > 0).then(mean).alias("premium"))
         return parts.with_columns(made).select(*self.table.columns)
+
+
+def _folded(name: str) -> pl.Expr:
+    cell = pl.col(name)
+    if name in _HIGHEST:
+        return cell.max()
+    if name in _LOWEST:
+        return cell.min()
+    return cell.sum() if name in (_PREMIUMS, _COUNT) else cell.last()

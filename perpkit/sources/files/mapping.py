@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from perpkit.dataset.schema import EXTERNAL, FLAG, FLOAT, ONCHAIN, TIME, Table
 from perpkit.errors import RequestError, nearest
-from perpkit.sources.files.scales import Scale, units_of, unknown_unit
+from perpkit.sources.files.scales import AS_IS, Scale, units_of, unknown_unit
 from perpkit.sources.files.targets import BARRED, HOURLY, TARGETS
 from perpkit.units import HOUR_MS, MINUTE_MS
 
@@ -30,7 +30,8 @@ FORMATS: Final = (
 )
 EPOCHS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _TOP: Final = ("table", "rows", "time", "file", "columns", "constants", "dataset")
-_TIME_KEYS: Final = ("column", "format", "zone", "bar", "stamp")
+_TIME_KEYS: Final = ("column", "format", "zone", "bar", "stamp", "session")
+_SESSIONS: Final = ("us_cash", "korea_cash")
 _FILE_KEYS: Final = ("separator", "decimal", "null", "skip_lines")
 _CELL_KEYS: Final = ("column", "unit", "prefix", "strip", "optional", "zero_is_null")
 _DATASET_KEYS: Final = ("prices", "source", "licence", "venue", "says")
@@ -42,7 +43,7 @@ class Cell:
     """Where a column comes from; of several names the first that the file has is read."""
 
     names: tuple[str, ...]
-    scale: Scale = Scale()
+    scale: Scale = AS_IS
     prefix: str = ""
     strip: str = ""
     optional: bool = False
@@ -51,12 +52,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How times are written; a bar's length in ms, and whether its stamp is where it starts."""
+    """How times are written; a bar's length in ms, and whether its stamp is where it starts.
+
+    Bars end where `session` opens or closes, if it is named.
+    """
 
     format: str = "iso"
     zone: str | None = None
     bar_ms: int | None = None
     at_start: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,9 @@ def _times(told: Mapping[str, Any], table: Table, label: str) -> tuple[Times, tu
         raise _wrong(label, 'time.stamp is "start" without time.bar', what)
     bar_ms = _duration(bar, label) if bar else None
     form = _text(told, "format", "iso", label)
-    return Times(form, zone, bar_ms, stamp == "start"), _names(told["column"], "time", label)
+    session = _choice(told, "session", "", ("", *_SESSIONS), label) or None
+    times = Times(form, zone, bar_ms, stamp == "start", session)
+    return times, _names(told["column"], "time", label)
 
 
 def _check_zone(zone: str, label: str) -> None:
@@ -212,9 +219,7 @@ def _layout(told: Mapping[str, Any], label: str) -> Layout:
     return Layout(separator, decimal, tuple(dict.fromkeys(["", *null])), skip)
 
 
-def _columns(
-    told: Mapping[str, Any], table: Table, label: str
-) -> Iterable[tuple[str, Any]]:
+def _columns(told: Mapping[str, Any], table: Table, label: str) -> Iterable[tuple[str, Any]]:
     columns = _section(told, "columns", label)
     own = [name for name in table.columns if name != "time"]
     _known(columns, own, label, "columns.")
@@ -229,7 +234,7 @@ def _cell(name: str, value: object, label: str) -> Cell:
         what = f'write {name} = "COLUMN", or {name} = {{ column = "COLUMN", unit = "..." }}'
         raise _wrong(label, f"{where} names no column of the file", what)
     _known(value, _CELL_KEYS, label, f"{where}.")
-    scale, dtype = Scale(), _dtype(name)
+    scale, dtype = AS_IS, _dtype(name)
     if "unit" in value:
         unit = str(value["unit"])
         if dtype != FLOAT:
@@ -251,9 +256,7 @@ def _dtype(name: str) -> object:
     return next(t.columns[name].dtype for t in TARGETS.values() if name in t.columns)
 
 
-def _constants(
-    told: Mapping[str, Any], table: Table, label: str
-) -> dict[str, str | float | bool]:
+def _constants(told: Mapping[str, Any], table: Table, label: str) -> dict[str, str | float | bool]:
     _known(told, [name for name in table.columns if name != "time"], label, "constants.")
     made: dict[str, str | float | bool] = {}
     for name, value in told.items():
@@ -277,7 +280,7 @@ def _check_whole(
         raise _wrong(label, f"{name} is in columns and in constants", "keep one of the two")
     for name, column in table.columns.items():
         if column.required and name not in cells and name not in constants:
-            what = f"add it to [columns], or to [constants] where it is the same in all rows"
+            what = "add it to [columns], or to [constants] where it is the same in all rows"
             raise _wrong(label, f"{table.name} need {name}, which no column gives", what)
 
 

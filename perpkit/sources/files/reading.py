@@ -130,9 +130,7 @@ def _parquet(path: Path, _: Layout, choose: Choose) -> Iterator[Piece]:
                 first += rows.height
     except pa.ArrowException as e:
         reason = " ".join(str(e).split())
-        raise DataError(
-            f"{path.name} cannot be read as Parquet ({reason}); fetch it again"
-        ) from e
+        raise DataError(f"{path.name} cannot be read as Parquet ({reason}); fetch it again") from e
 
 
 def _by_row(first: int) -> Callable[[int], str]:

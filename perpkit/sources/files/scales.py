@@ -15,6 +15,7 @@ class Scale(NamedTuple):
     over: float = 1.0
 
 
+AS_IS: Final = Scale()
 _SHARES: Final = {"frac": 1.0, "percent": 100.0, "bp": 10_000.0}
 # A rate of a longer time is paid in equal parts each hour, as the venues with hourly funding do.
 _PERIODS: Final = {"": 1.0, "/1h": 1.0, "/8h": 8.0, "/year": float(HOURS_PER_YEAR)}
@@ -25,22 +26,21 @@ _RATES: Final = {
 }
 _FRACTIONS: Final = {share: Scale(over=over) for share, over in _SHARES.items()}
 _MONEY: Final = {
-    "usd": Scale(),
+    "usd": AS_IS,
     "cent": Scale(over=100.0),
     "thousand": Scale(times=1e3),
     "million": Scale(times=1e6),
 }
-_COUNTS: Final = {"units": Scale(), "thousand": Scale(times=1e3), "million": Scale(times=1e6)}
+_COUNTS: Final = {"units": AS_IS, "thousand": Scale(times=1e3), "million": Scale(times=1e6)}
 _OF_COLUMN: Final = {
     "funding": _RATES,
     "premium": _FRACTIONS,
     "apr": _FRACTIONS,
     "withholding_frac": _FRACTIONS,
     "open_interest": _COUNTS,
-    "volume": _COUNTS,
-    "multiplier": {"units": Scale()},
-    "value": {"as-is": Scale()},
-    "amount": {"as-is": Scale(), "usd": Scale(), "cent": Scale(over=100.0)},
+    "multiplier": {"units": AS_IS},
+    "value": {"as-is": AS_IS},
+    "amount": {"as-is": AS_IS, "usd": AS_IS, "cent": Scale(over=100.0)},
 }
 
 

@@ -16,7 +16,6 @@ from perpkit.dataset.schema import (
     PERPS,
     PRICE,
     SHOCKS,
-    SIZE,
     TEXT,
     TIME,
     TOKENS,
@@ -52,13 +51,12 @@ CANDLES: Final = Table(
         "high": _NEEDED_PX,
         "low": _NEEDED_PX,
         "close": _NEEDED_PX,
-        "volume": Column(FLOAT, SIZE),
     },
     ordered=(("low", "high"), ("low", "close"), ("close", "high")),
 )
 TARGETS: Final = {t.name: t for t in (PERPS, FUNDING, QUOTES, ACTIONS, SHOCKS, BARS, CANDLES)}
 
-# Rows of these tables may be denser than the hour; the last of each hour is then taken.
-HOURLY: Final = ("perps", "tokens")
+# Rows of these may be denser than the hour; the last of each hour is then taken.
+HOURLY: Final = ("perps", "tokens", "candles")
 # Rows of these are bars, whose length says when their close was known.
 BARRED: Final = ("bars", "candles")

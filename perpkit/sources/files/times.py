@@ -46,14 +46,12 @@ def parse_times(raw: pl.Series, times: Times, place: str) -> pl.Series:
         return _in_zone(raw.cast(pl.Datetime("ms")), times, place)
     if raw.dtype.is_numeric():
         return _epoch(raw, times, place)
-    if raw.dtype != pl.String:
-        return _nothing(raw.len(), raw.name)
-    if times.format in EPOCHS:
-        return _epoch(raw.str.strip_chars().cast(pl.Float64, strict=False), times, place)
-    return _text(raw, times, place)
+    return _text(raw, times, place) if raw.dtype == pl.String else _nothing(raw.len(), raw.name)
 
 
 def _text(raw: pl.Series, times: Times, place: str) -> pl.Series:
+    if times.format in EPOCHS:
+        return _epoch(raw.str.strip_chars().cast(pl.Float64, strict=False), times, place)
     if times.format != "iso":
         if "%z" in times.format or "%#z" in times.format:
             return _strict(raw, times.format, zoned=True)
