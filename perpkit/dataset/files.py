@@ -38,6 +38,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def left_over(name: str) -> bool:
+    """Whether a file below a store is named as a part, so that it counts only where listed."""
+    return _PART.fullmatch(name.rpartition("/")[2]) is not None
+
+
 def settle(folder: Path, index: Index) -> None:
     """Finish a commit that was cut short after its rename, and remove parts that do not count.
 
@@ -54,7 +59,7 @@ def settle(folder: Path, index: Index) -> None:
         if not home.is_dir():
             continue
         for entry in os.scandir(home):
-            if _PART.fullmatch(entry.name) and f"{table.name}/{entry.name}" not in live:
+            if left_over(entry.name) and f"{table.name}/{entry.name}" not in live:
                 Path(entry.path).unlink()
         with suppress(OSError):  # not empty
             home.rmdir()
