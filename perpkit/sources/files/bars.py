@@ -2,14 +2,15 @@
 
 ``external_px[t]`` is the latest of the closes of bars ended at or before t and the opens of bars
 begun at or before t. Where a bar ends and the next begins at t itself the close counts: the first
-trade of the next bar comes after t. Between bars, over nights and weekends, the last price stays.
+trade of the next bar comes after t. Between bars, over nights and weekends, the last price stays;
+after the last bar it stays until the session opens again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,14 @@ _EVENTS: Final[dict[str, pl.DataType]] = {
     _TURN: pl.Int8(),
     _PX: FLOAT,
 }
+
+
+class Prices(NamedTuple):
+    """Hours of a symbol: time, external_px; until `holds_ms` the last price is still the last."""
+
+    symbol: str
+    hours: pl.DataFrame
+    holds_ms: int
 
 
 @dataclass(slots=True)
@@ -63,21 +72,26 @@ class Bars:
             self._held = [_last_of_hours(pl.concat(self._held))]
             self._rows = self._held[0].height
 
-    def prices(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Give each symbol with its hours: time, external_px, every hour from first to last."""
+    def prices(self) -> Iterator[Prices]:
+        """Give each symbol's price at every hour from its first to its last."""
         events = _last_of_hours(pl.concat([pl.DataFrame(schema=_EVENTS), *self._held]))
         for (symbol,), own in events.partition_by("symbol", as_dict=True).items():
             hour = own[_HOUR]
             first, last = int(hour[0]), int(hour[-1])
             hours = pl.DataFrame({_HOUR: pl.int_range(first, last + 1, HOUR_MS, eager=True)})
             filled = hours.join(own.select(_HOUR, _PX), on=_HOUR, how="left").sort(_HOUR)
-            yield (
-                str(symbol),
-                filled.select(
-                    pl.col(_HOUR).cast(TIME).alias("time"),
-                    pl.col(_PX).forward_fill().alias("external_px"),
-                ),
+            made = filled.select(
+                pl.col(_HOUR).cast(TIME).alias("time"),
+                pl.col(_PX).forward_fill().alias("external_px"),
             )
+            yield Prices(str(symbol), made, self._opens_after(last))
+
+    def _opens_after(self, hour_ms: int) -> int:
+        """When the session opens next; the hour itself where no session is named."""
+        if self.times.session is None:
+            return hour_ms
+        opens = spans(self.times.session, np.array([hour_ms * _MS_NS])).opens_ns // _MS_NS
+        return int(opens[np.searchsorted(opens, hour_ms)])
 
     def _spans(self, stamps: I64) -> tuple[I64, I64]:
         """Where each bar begins and ends; the turn of a session cuts it short."""

@@ -13,13 +13,14 @@ from perpkit.dataset.schema import EXTERNAL, PERPS
 from perpkit.dataset.store import Store
 from perpkit.dataset.writer import Writer
 from perpkit.errors import DataError, RequestError, nearest
-from perpkit.sources.files.bars import Bars
+from perpkit.sources.files.bars import Bars, Prices
 from perpkit.sources.files.candles import Candles
 from perpkit.sources.files.describing import About, Known, coin_of, described, known
 from perpkit.sources.files.hourly import Hourly
 from perpkit.sources.files.mapping import FileMap
 from perpkit.sources.files.reading import files_of, pieces
 from perpkit.sources.files.shaping import Shaper
+from perpkit.sources.files.slips import ROW
 
 Progress = Callable[[int, int], None]
 _LANDS: Final = {"bars": "perps", "candles": "perps"}
@@ -138,7 +139,7 @@ class _Sink:
             elif self._mapping.last:
                 self._hourly.add(rows)
             else:
-                self._add(rows.select(self._mapping.table.columns))
+                self._add(rows.drop(ROW))
         self.left_out |= shaper.left_out
 
     def finish(self) -> None:
@@ -147,10 +148,10 @@ class _Sink:
             self._add(rows)
         if self._mapping.table.name != "bars":
             return
-        for symbol, prices in self._bars.prices():
-            coins = self._coins(symbol)
+        for prices in self._bars.prices():
+            coins = self._coins(prices.symbol)
             if not coins:
-                self.left_out.add(symbol)
+                self.left_out.add(prices.symbol)
             for coin in coins:
                 rows = self._where_there(coin, prices)
                 self._add(rows.select("time", pl.lit(coin).alias("coin"), "external_px"))
@@ -170,18 +171,26 @@ class _Sink:
             coins = [coin_of(symbol, self._about.venue)]
         return [coin for coin in coins if not self._only or {coin, symbol} & self._only]
 
-    def _where_there(self, coin: str, prices: pl.DataFrame) -> pl.DataFrame:
-        """A recorded dataset has the chain's hours; the share's price is laid on those."""
-        said = self._before.said
+    def _where_there(self, coin: str, prices: Prices) -> pl.DataFrame:
+        """Lay prices on hours: on the chain's where those are recorded, else on all.
+
+        After the last bar only hours that are there are filled, as nobody knows of later ones.
+        """
+        hours, said = prices.hours, self._before.said
+        last = hours.tail(1)
+        there = self.candles.store.rows("perps", coin, None, prices.holds_ms - 1).select("time")
+        after = there.join(last.select(was="time"), how="cross").filter(
+            pl.col("time") > pl.col("was")
+        )
+        later = after.select("time", pl.lit(last["external_px"][0]).alias("external_px"))
         if said is None or said.prices == EXTERNAL:
-            return prices
-        there = self.candles.store.rows("perps", coin).select("time")
+            return pl.concat([hours, later])
         if there.is_empty():
             raise DataError(
                 f"{coin} has no hours in {self._done.folder} yet, on which its recorded prices "
                 "lie; import them before the share's"
             )
-        return prices.join(there, on="time", how="semi")
+        return pl.concat([hours.join(there, on="time", how="semi"), later])
 
     def _add(self, rows: pl.DataFrame) -> None:
         table = self._mapping.table.name
@@ -194,7 +203,7 @@ class _Sink:
         instrument = PERPS.instrument if table in _LANDS else self._mapping.table.instrument
         filled = [name for name in rows.columns if rows[name].null_count() < rows.height]
         needed = [name for name in ("time", instrument, "kind") if name in rows.columns]
-        rows = rows.select(dict.fromkeys([*needed, *filled]))
+        rows = rows.select(list(dict.fromkeys([*needed, *filled])))
         self._writer.add(self._done.table, rows)
         self._count(rows, instrument)
 

@@ -147,7 +147,7 @@ def _text(path: Path, layout: Layout, choose: Choose) -> Iterator[Piece]:
         head, block, line = _head(next(blocks, b""), layout, path.name)
         wanted = choose(head)
         while True:
-            if block.strip():
+            if not block.isspace():
                 text = _Text(path.name, layout, head, block, line)
                 yield Piece(text.read(wanted), path.name, text.place)
             line += block.count(_LINE)
