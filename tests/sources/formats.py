@@ -19,18 +19,8 @@ from pyarrow import parquet
 Row = dict[str, Any]
 HOUR = timedelta(hours=1)
 ARCHIVE = [
-    "time",
-    "coin",
-    "funding",
-    "open_interest",
-    "prev_day_px",
-    "day_ntl_vlm",
-    "premium",
-    "oracle_px",
-    "mark_px",
-    "mid_px",
-    "impact_bid_px",
-    "impact_ask_px",
+    *("time", "coin", "funding", "open_interest", "prev_day_px", "day_ntl_vlm", "premium"),
+    *("oracle_px", "mark_px", "mid_px", "impact_bid_px", "impact_ask_px"),
 ]
 
 

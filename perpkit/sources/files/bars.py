@@ -50,6 +50,7 @@ class Bars:
     file: str = ""
     _held: list[pl.DataFrame] = field(default_factory=list)
     _rows: int = 0
+    _ended: dict[str, int] = field(default_factory=dict)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Take bars: symbol, time, open, close.
@@ -61,7 +62,10 @@ class Bars:
         """
         if rows.is_empty():
             return
+        rows = rows.sort("symbol", "time", maintain_order=True)
         begins, ends = self._spans(rows["time"].cast(pl.Int64).to_numpy())
+        if not self.times.at_start:
+            begins = np.maximum(begins, self._ends_before(rows))
         bars = rows.select(
             "symbol", "open", "close", pl.Series("begin", begins), pl.Series("end", ends)
         ).unique(maintain_order=True)
@@ -85,6 +89,18 @@ class Bars:
                 pl.col(_PX).forward_fill().alias("external_px"),
             )
             yield Prices(str(symbol), made, self._opens_after(last))
+
+    def _ends_before(self, rows: pl.DataFrame) -> I64:
+        """When the bar before each one ended: a bar stamped at its end may be a short one."""
+        ms = rows["time"].cast(pl.Int64)
+        last = pl.Series([self._ended.get(name, 0) for name in rows["symbol"].to_list()])
+        before = pl.DataFrame({"symbol": rows["symbol"], "ms": ms, "last": last}).select(
+            pl.col("ms").shift(1).over("symbol").fill_null(pl.col("last"))
+        )
+        latest = pl.DataFrame({"symbol": rows["symbol"], "ms": ms}).group_by("symbol").max()
+        self._ended.update(dict(latest.iter_rows()))
+        found: I64 = before.to_series().to_numpy()
+        return np.where(found < ms.to_numpy(), found, 0)
 
     def _opens_after(self, hour_ms: int) -> int:
         """When the session opens next; the hour itself where no session is named."""

@@ -188,7 +188,7 @@ def _times(told: Mapping[str, Any], table: Table, label: str) -> tuple[Times, tu
 def _check_zone(zone: str, label: str) -> None:
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError) as e:
+    except (KeyError, OSError, ValueError) as e:
         what = 'write one such as "UTC" or "America/New_York"'
         raise _wrong(label, f'time.zone "{zone}" is no time zone', what) from e
 

@@ -24,6 +24,7 @@ _BLOCK_BYTES: Final = 1 << 24
 _BATCH_ROWS: Final = 1 << 18
 _LINE: Final = b"\n"
 _QUOTE: Final = b'"'
+_EMPTY_LINES: Final = re.compile(rb"(?m)^\r?\n")
 _COMPRESSED: Final = {".lz4": "lz4", ".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _TEXT: Final = (".csv", ".tsv", ".txt")
 _PARQUET: Final = (".parquet", ".pq")
@@ -217,7 +218,8 @@ def _head(block: bytes, layout: Layout, name: str) -> tuple[list[str], bytes, in
     try:
         told = lines[layout.skip_lines].decode("utf-8")
     except UnicodeDecodeError as e:
-        raise DataError(f"{name}, line 1 is not UTF-8 text; save the file as UTF-8") from e
+        line = layout.skip_lines + 1
+        raise DataError(f"{name}, line {line} is not UTF-8 text; save the file as UTF-8") from e
     head = next(csv.reader([told.strip("\r")], delimiter=layout.separator))
     head = [column.strip() for column in head]
     twice = next((column for column in head if head.count(column) > 1), None)
@@ -239,45 +241,41 @@ class _Text:
 
     def read(self, wanted: Wanted) -> pl.DataFrame:
         """Parse the wanted columns; all as text where one cell does not parse."""
-        self._check_width()
+        block = self.block if self._is_even() else self._without_empty_lines()
         types = {name: wanted.get(name, pl.String()) for name in self.head}
         try:
-            rows = self._parse(types, list(wanted))
+            return _parse(block, self.layout, types, list(wanted))
         except PolarsError:
-            try:
-                rows = self._parse(dict.fromkeys(self.head, pl.String()), list(wanted))
-            except PolarsError as e:
-                reason = " ".join(str(e).split(".")[0].split())
-                raise DataError(
-                    f"{self.file}, from line {self.line:,}: cannot be read as text with separator "
-                    f"{self.layout.separator!r} ({reason}); save it as UTF-8 CSV"
-                ) from e
-        return rows
+            self._without_empty_lines()  # a long line may have made up for a short one
+        try:
+            texts = dict.fromkeys(self.head, pl.String())
+            return _parse(block, self.layout, texts, list(wanted))
+        except PolarsError as e:
+            reason = " ".join(str(e).split(".")[0].split())
+            raise DataError(
+                f"{self.file}, from line {self.line:,}: cannot be read as text with separator "
+                f"{self.layout.separator!r} ({reason}); save it as UTF-8 CSV"
+            ) from e
 
-    def _parse(self, types: dict[str, Any], wanted: list[str]) -> pl.DataFrame:
-        return pl.read_csv(
-            self.block,
-            has_header=False,
-            schema=types,
-            columns=[self.head.index(name) for name in wanted],
-            separator=self.layout.separator,
-            decimal_comma=self.layout.decimal == ",",
-            null_values=list(self.layout.null),
-        ).select(wanted)
-
-    def _check_width(self) -> None:
-        """Refuse a line with too few or too many fields, as a file that was cut short has."""
-        separator, width = self.layout.separator.encode(), len(self.head)
+    def _is_even(self) -> bool:
+        """Whether there are as many fields as lines of the head's width have."""
         block = self.block if _QUOTE not in self.block else _unquoted(self.block)
         lines = block.count(_LINE) + (not block.endswith(_LINE))
-        if block.count(separator) == (width - 1) * lines:
-            return  # short and long lines that make up for each other are the parser's to find
+        return block.count(self.layout.separator.encode()) == (len(self.head) - 1) * lines
+
+    def _without_empty_lines(self) -> bytes:
+        """The block without lines that the parser would make rows of nulls.
+
+        A line with too few or too many fields, as a file that was cut short has, is refused.
+        """
+        width = len(self.head)
         for record, number in self._records():
             if record and len(record) != width:
                 raise DataError(
                     f"{self.file}, line {number:,}: {len(record)} fields where the head names "
                     f"{width}; was the file cut short, or is the separator another one?"
                 )
+        return _EMPTY_LINES.sub(b"", self.block)
 
     def _records(self) -> Iterator[tuple[list[str], int]]:
         lines = io.StringIO(self.block.decode("utf-8", "replace"), newline="")
@@ -292,6 +290,19 @@ class _Text:
         filled = (number for record, number in self._records() if record)
         number = next((n for i, n in enumerate(filled) if i == row), self.line)
         return f"line {number:,}"
+
+
+def _parse(block: bytes, layout: Layout, types: dict[str, Any], wanted: list[str]) -> pl.DataFrame:
+    head = list(types)
+    return pl.read_csv(
+        block,
+        has_header=False,
+        schema=types,
+        columns=[head.index(name) for name in wanted],
+        separator=layout.separator,
+        decimal_comma=layout.decimal == ",",
+        null_values=list(layout.null),
+    ).select(wanted)
 
 
 def _unquoted(block: bytes) -> bytes:

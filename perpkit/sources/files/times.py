@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from perpkit.dataset.schema import TIME
 from perpkit.errors import RequestError, nearest
 from perpkit.sources.files.mapping import EPOCHS, Times
 
 _MS_NS: Final = 1_000_000
+_NUMBER: Final = r"^\s*\d{5,}(\.\d+)?\s*$"
 _ZONED: Final = ("%+", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
 _PLAIN: Final = (
     "%Y-%m-%dT%H:%M:%S%.f",
@@ -52,10 +54,26 @@ def parse_times(raw: pl.Series, times: Times, place: str) -> pl.Series:
 def _text(raw: pl.Series, times: Times, place: str) -> pl.Series:
     if times.format in EPOCHS:
         return _epoch(raw.str.strip_chars().cast(pl.Float64, strict=False), times, place)
-    if times.format != "iso":
-        if "%z" in times.format or "%#z" in times.format:
-            return _strict(raw, times.format, zoned=True)
-        return _in_zone(_strict(raw, times.format, zoned=False), times, place)
+    return _iso(raw, times, place) if times.format == "iso" else _told(raw, times, place)
+
+
+def _told(raw: pl.Series, times: Times, place: str) -> pl.Series:
+    zoned = "%z" in times.format or "%#z" in times.format
+    try:
+        made = _strict(raw, times.format, zoned=zoned)
+    except PolarsError as e:
+        reason = str(e).splitlines()[0]
+        raise RequestError(
+            f'{place}: the format "{times.format}" cannot be read by ({reason}); write it with '
+            'day, month, year, hour and minute, as in "%d.%m.%Y %H:%M"'
+        ) from e
+    return made if zoned else _in_zone(made, times, place)
+
+
+def _iso(raw: pl.Series, times: Times, place: str) -> pl.Series:
+    first = raw.drop_nulls().head(1)
+    if first.str.contains(_NUMBER).any():
+        return _epoch(first, times, place)  # which refuses what no format explains
     made = _filled(raw, _ZONED, zoned=True)
     if made.null_count() == raw.null_count():
         return made
