@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+<<<<<<< HEAD
 from perpkit.cli.data_import import import_
+=======
+from perpkit.cli.data_show import show
+>>>>>>> w9-STORE
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ data.command("import")(import_)
 @data.callback()
 def _group() -> None:
     """Look into data before it is used."""
+
+
+data.command("show")(show)
 
 
 @data.command("check")
