@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-<<<<<<< HEAD
 from perpkit.cli.data_import import import_
-=======
 from perpkit.cli.data_show import show
->>>>>>> w9-STORE
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 _ERROR_EXIT = 3
 
 data = typer.Typer(help="Look into data before it is used.", no_args_is_help=True)
-data.command("import")(import_)
 
 
 @data.callback()
@@ -28,6 +24,7 @@ def _group() -> None:
     """Look into data before it is used."""
 
 
+data.command("import")(import_)
 data.command("show")(show)
 
 

@@ -83,7 +83,17 @@ def test_two_rows_of_one_time_that_differ_are_refused(tmp_path: Path) -> None:
         taken(tmp_path, perps(rows="last"), text)
     (tmp_path / "same").mkdir()
     same = MINUTES + "2026-08-12T11:30:00Z,BTC,3,8,\n"
-    assert len(taken(tmp_path / "same", perps(rows="last"), same)) == 3
+    told = perps(rows="last", columns={"premium": "premium"})
+    same += "2026-08-12T12:00:00Z,BTC,4,9,0.003\n"
+    rows = taken(tmp_path / "same", told, same)
+    assert [row["premium"] for row in rows] == [0.001, 0.0025, 0.004]  # a double counts once
+
+
+def test_a_premium_alone_is_kept_to_its_last_bit(tmp_path: Path) -> None:
+    premium = 0.00012345678901234567
+    text = f"t,coin,oracle,mark,premium\n2026-08-12T12:00:00Z,BTC,1,1,{premium!r}\n"
+    rows = taken(tmp_path, perps(rows="last", columns={"premium": "premium"}), text)
+    assert rows[0]["premium"] == premium
 
 
 def test_a_quarter_hour_bar_counts_where_it_ends(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ class Hourly:
         DataError
             If one instrument has two different rows of one time.
         """
-        self._hold(self._merged(self._parts(rows)))
+        parts = self._ordered(self._parts(rows))
+        doubles = self._doubles(parts, ("time",))
+        self._hold(self._folded(parts if doubles is None else parts.filter(~doubles)))
 
     def hours(self) -> Iterator[pl.DataFrame]:
         """Give the rows taken, one an hour, month by month."""
@@ -101,33 +103,37 @@ class Hourly:
         return rows.select(*self.table.columns).with_columns(made)
 
     def _merged(self, parts: pl.DataFrame) -> pl.DataFrame:
-        keys = [self.table.instrument, "time"]
-        parts = parts.sort(*keys, _AT, maintain_order=True)
-        self._refuse_doubles(parts)
-        rest = [name for name in parts.columns if name not in keys]
-        return parts.group_by(keys, maintain_order=True).agg(map(_folded, rest))
+        ordered = self._ordered(parts)
+        self._doubles(ordered, ("time", "premium", *_HIGHEST, *_LOWEST))
+        return self._folded(ordered)
 
-    def _refuse_doubles(self, parts: pl.DataFrame) -> None:
+    def _ordered(self, parts: pl.DataFrame) -> pl.DataFrame:
+        return parts.sort(self.table.instrument, "time", _AT, maintain_order=True)
+
+    def _folded(self, ordered: pl.DataFrame) -> pl.DataFrame:
+        keys = [self.table.instrument, "time"]
+        rest = [name for name in ordered.columns if name not in keys]
+        return ordered.group_by(keys, maintain_order=True).agg(map(_fold, rest))
+
+    def _doubles(self, ordered: pl.DataFrame, but: tuple[str, ...]) -> pl.Series | None:
+        """Rows that repeat the one before, refused where another column than those differs."""
         instrument = self.table.instrument
-        same = pl.all_horizontal(
-            pl.col(k).eq_missing(pl.col(k).shift(1)) for k in (instrument, _AT)
-        )
-        doubles = parts.select(same.fill_null(value=False)).to_series()
+        same = [pl.col(k).eq_missing(pl.col(k).shift(1)) for k in (instrument, _AT)]
+        doubles = ordered.select(pl.all_horizontal(same).fill_null(value=False)).to_series()
         if not doubles.any():
-            return
+            return None
         for name in self.table.columns:
-            if name in ("time", "premium", *_HIGHEST, *_LOWEST):
-                continue
-            own = parts[name]
+            own = ordered[name]
             other = doubles & ~own.eq_missing(own.shift(1))
-            if other.any():
+            if name not in but and other.any():
                 first = other.arg_true()[0]
-                row = parts.row(first, named=True)
+                row = ordered.row(first, named=True)
                 raise DataError(
                     f"{self.table.name} of {row[instrument]} has two rows of "
                     f"{row[_AT]:%Y-%m-%d %H:%M:%S}Z that differ in {name}, "
-                    f"{parts[name][first - 1]} and {row[name]}; remove one of them"
+                    f"{own[first - 1]} and {row[name]}; remove one of them"
                 )
+        return doubles
 
     def _finished(self, parts: pl.DataFrame) -> pl.DataFrame:
         made = []
@@ -135,13 +141,15 @@ class Hourly:
             made.append(pl.col("observed").fill_null(pl.col(_AT)))
         if "premium" in self.table.columns:
             mean = pl.col(_PREMIUMS) / pl.col(_COUNT) / _PREMIUM_UNIT
-            made.append(pl.when(pl.col(_COUNT) > 0).then(mean).alias("premium"))
+            made.append(
+                pl.when(pl.col(_COUNT) > 1).then(mean).otherwise("premium").alias("premium")
+            )
         return parts.with_columns(made).select(*self.table.columns)
 
 
-def _folded(name: str) -> pl.Expr:
+def _fold(name: str) -> pl.Expr:
     cell = pl.col(name)
-    if name in _HIGHEST:
+    if name in _HIGHEST or name == "premium":  # a premium alone is kept as it is
         return cell.max()
     if name in _LOWEST:
         return cell.min()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ def import_files(
     about : what the files do not say
     only : instruments to take; none: those that ``dataset.toml`` lists, else all
     replace : whether values that differ from those there replace them
-    progress : called after each file with how many are done, of how many
+    progress : called now and then with how many bytes are read, of how many
 
     Raises
     ------
@@ -86,10 +87,10 @@ def import_files(
     with Store(folder).writer(replace=replace) as writer:
         sink = _Sink(writer, mapping, before, about, frozenset(only), done)
         try:
-            for i, path in enumerate(files):
-                sink.read(path)
-                if progress is not None:
-                    progress(i + 1, len(files))
+            for path, read, whole in _sizes(files):
+                for share in sink.read(path):
+                    if progress is not None:
+                        progress(read + int(share * path.stat().st_size), whole)
             sink.finish()
         finally:
             sink.close()
@@ -126,20 +127,21 @@ class _Sink:
         marks = "mark_px" in given and not {"mark_high_px", "mark_low_px"} & given.keys()
         self._hourly = Hourly(mapping.table, extremes=marks)
 
-    def read(self, path: Path) -> None:
-        """Take all rows of a file."""
+    def read(self, path: Path) -> Iterator[float]:
+        """Take all rows of a file, and say which share of it is read."""
         shaper = Shaper(self._mapping, path.name, self._taken)
         self._bars.file = path.name
         for piece in pieces(path, self._mapping.layout, shaper.choose):
             rows = shaper.shape(piece)
             if rows.is_empty():
-                continue
-            if self._mapping.table.name == "bars":
+                pass
+            elif self._mapping.table.name == "bars":
                 self._bars.add(rows)
             elif self._mapping.last:
                 self._hourly.add(rows)
             else:
                 self._add(rows.drop(ROW))
+            yield piece.done
         self.left_out |= shaper.left_out
 
     def finish(self) -> None:
@@ -214,6 +216,13 @@ class _Sink:
         first, last = int(ms.min()), int(ms.max())
         done.first_ms = first if done.first_ms is None else min(first, done.first_ms)
         done.last_ms = last if done.last_ms is None else max(last, done.last_ms)
+
+
+def _sizes(files: list[Path]) -> list[tuple[Path, int, int]]:
+    """Each file with the bytes before it and of all."""
+    sizes = [path.stat().st_size for path in files]
+    before = accumulate(sizes, initial=0)
+    return [(path, done, max(sum(sizes), 1)) for path, done in zip(files, before, strict=False)]
 
 
 def _quoted(rows: pl.DataFrame) -> pl.DataFrame:

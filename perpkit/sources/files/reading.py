@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -36,17 +36,31 @@ Choose = Callable[[Sequence[str]], Wanted]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some rows of a file; `place` says where row i of them stands."""
+    """Some rows of a file; `place` says where row i of them stands.
+
+    `done` is the share of the file read with them.
+    """
 
     rows: pl.DataFrame
     file: str
     place: Callable[[int], str]
+    done: float
 
 
-class _Stream(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A file, and what it holds unpacked."""
 
-    def close(self) -> None: ...
+    raw: Any
+    unpacked: Any
+
+    def read(self, size: int) -> bytes:
+        found: bytes = self.unpacked.read(size)
+        return found
+
+    def close(self) -> None:
+        self.unpacked.close()
+        self.raw.close()
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
@@ -127,7 +141,8 @@ def _parquet(path: Path, _: Layout, choose: Choose) -> Iterator[Piece]:
             first = 1
             for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
                 rows = pl.DataFrame(pl.from_arrow(batch))
-                yield Piece(rows, path.name, _by_row(first))
+                share = (first + rows.height) / (file.metadata.num_rows + 1)
+                yield Piece(rows, path.name, _by_row(first), share)
                 first += rows.height
     except pa.ArrowException as e:
         reason = " ".join(str(e).split())
@@ -142,7 +157,7 @@ def _by_row(first: int) -> Callable[[int], str]:
 
 
 def _text(path: Path, layout: Layout, choose: Choose) -> Iterator[Piece]:
-    stream = _open(path)
+    stream, size = _open(path), max(path.stat().st_size, 1)
     try:
         blocks = _blocks(stream, path.name)
         head, block, line = _head(next(blocks, b""), layout, path.name)
@@ -150,7 +165,8 @@ def _text(path: Path, layout: Layout, choose: Choose) -> Iterator[Piece]:
         while True:
             if not block.isspace():
                 text = _Text(path.name, layout, head, block, line)
-                yield Piece(text.read(wanted), path.name, text.place)
+                share = stream.raw.tell() / size
+                yield Piece(text.read(wanted), path.name, text.place, share)
             line += block.count(_LINE)
             following = next(blocks, None)
             if following is None:
@@ -161,25 +177,13 @@ def _text(path: Path, layout: Layout, choose: Choose) -> Iterator[Piece]:
 
 
 def _open(path: Path) -> _Stream:
+    raw = path.open("rb", buffering=0)
     packed = _COMPRESSED.get(path.suffix.lower())
     if packed is None:
-        return path.open("rb", buffering=0)
+        return _Stream(raw, raw)
     import pyarrow as pa  # noqa: PLC0415  it reads all of these, lz4 too
 
-    stream: Any = pa.input_stream(str(path), compression=packed)
-    return _Packed(stream)
-
-
-@dataclass(slots=True)
-class _Packed:
-    stream: Any
-
-    def read(self, size: int) -> bytes:
-        found: bytes = self.stream.read(size)
-        return found
-
-    def close(self) -> None:
-        self.stream.close()
+    return _Stream(raw, pa.CompressedInputStream(raw, packed))
 
 
 def _blocks(stream: _Stream, name: str) -> Iterator[bytes]:
