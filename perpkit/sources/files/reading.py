@@ -21,7 +21,8 @@ from perpkit.errors import DataError, RequestError
 from perpkit.sources.files.mapping import Layout
 
 _BLOCK_BYTES: Final = 1 << 24
-_BATCH_ROWS: Final = 1 << 18
+_BUFFER_BYTES: Final = 1 << 20
+_BATCH_ROWS: Final = 1 << 17
 _LINE: Final = b"\n"
 _QUOTE: Final = b'"'
 _EMPTY_LINES: Final = re.compile(rb"(?m)^\r?\n")
@@ -136,7 +137,8 @@ def _parquet(path: Path, _: Layout, choose: Choose) -> Iterator[Piece]:
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        with parquet.ParquetFile(path) as file:
+        # Without a buffer a column of a row group is read whole, and a file may be one row group.
+        with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             wanted = list(choose(file.schema_arrow.names))
             first = 1
             for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
