@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, importing, memory, squeeze, start, timing
+from benchmarks import forming, importing, memory, squeeze, start, store, timing
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory", "importing")
+PARTS = ("loop", "squeeze", "forming", "start", "memory", "importing", "store")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -68,6 +68,13 @@ def show_importing(rows: list[importing.Importing]) -> None:
     table(("import", "file MB", "rows made", "s", "peak MB"), lines)
 
 
+def show_store(rows: list[store.Opening]) -> None:
+    lines = [
+        (r.what, f"{r.rows:,}", f"{r.seconds:.3f}", f"{r.least:.3f}-{r.most:.3f}") for r in rows
+    ]
+    table(("store of 64 coins, 3 years", "rows", "s", "min-max"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -115,6 +122,10 @@ def main() -> None:
         taken = importing.measure()
         show_importing(taken)
         made["importing"] = [i._asdict() for i in taken]
+    if "store" in parts:
+        opened = store.measure(told.runs)
+        show_store(opened)
+        made["store"] = [o._asdict() for o in opened]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")
