@@ -34,6 +34,13 @@ def import_(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace values that differ from those there.")
     ] = False,
+    trade_range: Annotated[
+        bool,
+        typer.Option(
+            "--trade-range",
+            help="Of candles, take the highest and lowest trade for those of the mark.",
+        ),
+    ] = False,
     describe: Annotated[Path | None, typer.Option(help="A dataset.toml for a new dataset.")] = None,
     venue: Annotated[
         str | None, typer.Option(help="Venue of new perps whose name has no prefix that says it.")
@@ -86,6 +93,7 @@ def import_(
             about=about,
             only=_listed(only),
             replace=replace,
+            trade_range=trade_range,
             progress=progress,
         )
     _print(done, as_json=as_json)

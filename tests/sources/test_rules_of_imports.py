@@ -214,10 +214,9 @@ def test_the_archives_empty_books_are_null_and_its_estimate_is_not_taken(tmp_pat
 
 def test_candles_need_settled_premiums_and_say_what_they_lack(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    times = [NOON - 2 * HOUR, NOON - HOUR]
-    candles = pl.DataFrame(
-        {"timestamp": times, "market": "BTC-PERP", "high": 12.0, "low": 8.0, "close": 10.0}
-    )
+    times = [NOON - 2 * HOUR, NOON - HOUR, NOON]
+    prices = {"high": 12.0, "low": 8.0, "close": 10.0, "volume": [1.0, 1.0, 0.0]}
+    candles = pl.DataFrame({"timestamp": times, "market": "BTC-PERP", **prices})
     candles.write_parquet(tmp_path / "c.parquet")
     with pytest.raises(PerpkitError, match="import its settlements first"):
         import_files(built_in("hf-candles"), [tmp_path / "c.parquet"], out, about=CORE)
@@ -233,7 +232,8 @@ def test_candles_need_settled_premiums_and_say_what_they_lack(tmp_path: Path) ->
     import_files(built_in("hf-funding"), [tmp_path / "f.parquet"], out)
     done = import_files(built_in("hf-candles"), [tmp_path / "c.parquet"], out)
     rows = Store(out).rows("perps", "BTC").to_dicts()
-    assert [(r["time"], r["mark_px"], r["oracle_px"]) for r in rows] == [(NOON, 10.0, 8.0)]
+    told = ("time", "mark_px", "oracle_px", "mark_high_px")
+    assert [tuple(row[name] for name in told) for row in rows] == [(NOON, 10.0, 8.0, None)]
     assert "left out: 1 candles of BTC at whose end no premium was settled" in done.notes
 
 
@@ -283,6 +283,13 @@ def test_a_close_on_the_hour_wins_over_the_open_of_that_instant(tmp_path: Path) 
     rows = [("2026-08-12T15:00:00Z", 1.0, 2.0), ("2026-08-12T16:00:00Z", 3.0, 4.0)]
     bars(tmp_path, rows)
     assert external(tmp_path) == {"12 15": 1.0, "12 16": 2.0, "12 17": 4.0}
+
+
+def test_after_that_instant_the_open_is_the_latest(tmp_path: Path) -> None:
+    rows = [("2026-08-12T14:00:00Z", 1.0, 2.0), ("2026-08-12T16:00:00Z", 3.0, 4.0)]
+    bars(tmp_path, rows, bar="2h")
+    want = {"12 14": 1.0, "12 15": 1.0, "12 16": 2.0, "12 17": 3.0, "12 18": 4.0}
+    assert external(tmp_path) == want
 
 
 def test_bars_stamped_at_their_end_are_the_same(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_candles_with_settled_premiums(tmp_path: Path, traded: Whole) -> None:
     funding = formats.hf_funding(tmp_path / "funding.parquet", traded.tables["funding"])
     take("hf-funding", [funding], out, traded)
     candles = formats.hf_candles(tmp_path / "candles.parquet", traded.tables["perps"])
-    take("hf-candles", [candles], out, traded)
+    take("hf-candles", [candles], out, traded, trade_range=True)
     tokens = formats.plain_parquet(tmp_path / "tokens.parquet", traded.tables["tokens"])
     take("tokens", [tokens], out, traded)
 

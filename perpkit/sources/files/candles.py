@@ -1,7 +1,8 @@
 """Candles of trades as rows of perps.
 
 The mark is the close and the oracle is mark / (1 + premium), with the premium that was settled at
-the hour: the chain's own prices are not in candles. `oracle_source` says "premium".
+the hour: the chain's own prices are not in candles. `oracle_source` says "premium". Highs and lows
+of trades are none of marks, so they are left out unless asked for.
 """
 
 from __future__ import annotations
@@ -24,14 +25,19 @@ class Candles:
     """Makes perps of candles, with the premiums that the dataset in `store` holds."""
 
     store: Store
+    trade_range: bool = False
     without: dict[str, int] = field(default_factory=dict)  # candles left out for want of a premium
+
+    def traded(self, candles: pl.DataFrame) -> pl.DataFrame:
+        """Candles in which there was a trade, which is the price of the others too."""
+        return candles.filter((pl.col("trades") > 0) | pl.col("trades").is_null())
 
     def perps(self, candles: pl.DataFrame) -> pl.DataFrame:
         """Make rows of perps; a candle at whose end no premium was settled is left out.
 
         Parameters
         ----------
-        candles : coin, time (the end), high, low, close
+        candles : coin, time (the end), close, high, low
 
         Raises
         ------
@@ -46,14 +52,16 @@ class Candles:
             if rows.height < own.height:
                 self.without[coin] = self.without.get(coin, 0) + own.height - rows.height
             made.append(rows)
+        extremes = [
+            pl.col("high").alias("mark_high_px"),
+            pl.col("low").alias("mark_low_px"),
+        ]
         return pl.concat(made).select(
             "time",
             "coin",
             (pl.col("close") / (1.0 + pl.col("premium"))).alias("oracle_px"),
             pl.col("close").alias("mark_px"),
-            pl.col("high").alias("mark_high_px"),
-            pl.col("low").alias("mark_low_px"),
-            "premium",
+            *(extremes if self.trade_range else []),
             pl.lit("premium").alias("oracle_source"),
         )
 

@@ -60,6 +60,7 @@ def import_files(
     about: About | None = None,
     only: Iterable[str] = (),
     replace: bool = False,
+    trade_range: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
     """Read files by a mapping into the store of a dataset.
@@ -72,6 +73,7 @@ def import_files(
     about : what the files do not say
     only : instruments to take; none: those that ``dataset.toml`` lists, else all
     replace : whether values that differ from those there replace them
+    trade_range : of candles, take the highest and lowest trade for those of the mark
     progress : called now and then with how many bytes are read, of how many
 
     Raises
@@ -86,6 +88,7 @@ def import_files(
     done = Imported(folder, _LANDS.get(mapping.table.name, mapping.table.name), len(files))
     with Store(folder).writer(replace=replace) as writer:
         sink = _Sink(writer, mapping, before, about, frozenset(only), done)
+        sink.candles.trade_range = trade_range
         try:
             for path, read, whole in _sizes(files):
                 for share in sink.read(path):
@@ -138,7 +141,8 @@ class _Sink:
             elif self._mapping.table.name == "bars":
                 self._bars.add(rows)
             elif self._mapping.last:
-                self._hourly.add(rows)
+                candles = self._mapping.table.name == "candles"
+                self._hourly.add(self.candles.traded(rows) if candles else rows)
             else:
                 self._add(rows.drop(ROW))
             yield piece.done
@@ -197,7 +201,7 @@ class _Sink:
     def _add(self, rows: pl.DataFrame) -> None:
         table = self._mapping.table.name
         if table == "candles":
-            rows = self.candles.perps(rows)
+            rows = self.candles.perps(self.candles.traded(rows))
         elif table == "tokens":
             rows = _quoted(rows)
         if rows.is_empty():

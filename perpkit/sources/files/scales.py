@@ -38,6 +38,7 @@ _OF_COLUMN: Final = {
     "apr": _FRACTIONS,
     "withholding_frac": _FRACTIONS,
     "open_interest": _COUNTS,
+    "trades": {"units": AS_IS},
     "multiplier": {"units": AS_IS},
     "value": {"as-is": AS_IS},
     "amount": {"as-is": AS_IS, "usd": AS_IS, "cent": Scale(over=100.0)},

@@ -16,6 +16,7 @@ from perpkit.dataset.schema import (
     PERPS,
     PRICE,
     SHOCKS,
+    SIZE,
     TEXT,
     TIME,
     TOKENS,
@@ -48,9 +49,10 @@ CANDLES: Final = Table(
     columns={
         "time": _TIME,
         "coin": _KEY,
-        "high": _NEEDED_PX,
-        "low": _NEEDED_PX,
+        "high": Column(FLOAT, PRICE),
+        "low": Column(FLOAT, PRICE),
         "close": _NEEDED_PX,
+        "trades": Column(FLOAT, SIZE),
     },
     ordered=(("low", "high"), ("low", "close"), ("close", "high")),
 )
