@@ -15,7 +15,7 @@ from perpkit.dataset.store import Store
 from perpkit.errors import PerpkitError
 from perpkit.sources.files import About, Imported, built_in, check_mapping, import_files
 from perpkit.sources.files import hourly as hourly_module
-from perpkit.sources.files import reading as reading_module
+from perpkit.sources.files import text as text_module
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 8, 12, 12, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_the_order_of_rows_the_pieces_and_the_files_do_not_matter(
     told = perps(rows="last", columns={"premium": "premium"})
     head, *rows = MINUTES.splitlines()
     whole = taken(tmp_path, told, MINUTES)
-    monkeypatch.setattr(reading_module, "_BLOCK_BYTES", 50)
+    monkeypatch.setattr(text_module, "_BLOCK_BYTES", 50)
     monkeypatch.setattr(hourly_module, "_HELD_ROWS", 2)
     (tmp_path / "again").mkdir()
     shuffled = "\n".join([head, *rows[::-1]])
@@ -203,12 +203,13 @@ def test_the_archives_empty_books_are_null_and_its_estimate_is_not_taken(tmp_pat
     row = "2026-08-12T11:59:00Z,BTC,0.0001,5,1,7,null,100,101,0.0,null,\n"
     (tmp_path / "20260812.csv").write_text(head + row + row.replace("BTC", "ETH"))
     paths = [tmp_path / "20260812.csv"]
-    done = import_files(built_in("asset-ctxs"), paths, tmp_path / "out", only=["BTC"])
+    done = import_files(built_in("asset-ctxs"), paths, tmp_path / "out", only=["BTC", "SOL"])
     made = read_dataset(tmp_path / "out").perps
     assert made.height == 1
     empty = ("mid_px", "impact_bid_px", "impact_ask_px", "premium", "funding")
     assert [made[name][0] for name in empty] == [None] * 5
     assert "left out, as not asked for: ETH" in done.notes
+    assert "asked for and not in the files: SOL" in done.notes
     assert any("estimate" in note for note in done.notes)
 
 

@@ -59,6 +59,15 @@ def test_a_slip_is_told_with_its_line(tmp_path: Path, becomes: str, told: str) -
     assert told in said
 
 
+def test_a_crossed_quote_and_an_unknown_kind_are_refused(tmp_path: Path) -> None:
+    crossed = QUOTES.replace("100.6", "100.4")
+    said = refusal(tmp_path, "tokens", {"q.csv": crossed})
+    assert said.startswith('q.csv, line 2: bid_px is "100.5", which is above ask_px; look for')
+    events = "time,underlying,kind,amount\n2026-08-12T05:30:00Z,NVDA,bonus,0.25\n"
+    said = refusal(tmp_path, "actions", {"e.csv": events})
+    assert said.startswith('e.csv, line 2: kind is "bonus", which is not known; write dividend or')
+
+
 def test_a_long_line_does_not_make_up_for_a_short_one(tmp_path: Path) -> None:
     lines = GOOD.splitlines()
     lines[1] += ",9"

@@ -86,8 +86,9 @@ def import_files(
     about = About() if about is None else about
     before = known(folder, about)
     done = Imported(folder, _LANDS.get(mapping.table.name, mapping.table.name), len(files))
+    only = frozenset(only)
     with Store(folder).writer(replace=replace) as writer:
-        sink = _Sink(writer, mapping, before, about, frozenset(only), done)
+        sink = _Sink(writer, mapping, before, about, only, done)
         sink.candles.trade_range = trade_range
         try:
             for path, read, whole in _sizes(files):
@@ -102,7 +103,7 @@ def import_files(
         text = described(before, mapping, done.rows, about, folder)
         if text is not None:
             writer.describe(text)
-    _note(done, mapping, sink)
+    _note(done, mapping, sink, only)
     return done
 
 
@@ -257,8 +258,12 @@ def _nothing(mapping: FileMap, left_out: set[str]) -> str:
     )
 
 
-def _note(done: Imported, mapping: FileMap, sink: _Sink) -> None:
+def _note(done: Imported, mapping: FileMap, sink: _Sink, only: frozenset[str]) -> None:
     done.notes += mapping.says
+    if mapping.table.name != "bars":
+        absent = sorted(only - done.rows.keys())
+        if absent:
+            done.notes.append(f"asked for and not in the files: {', '.join(absent)}")
     if sink.left_out:
         names = sorted(sink.left_out)
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

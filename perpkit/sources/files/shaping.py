@@ -11,7 +11,7 @@ import polars as pl
 from perpkit.dataset.schema import FLAG, FLOAT, TEXT, TIME
 from perpkit.errors import DataError, nearest
 from perpkit.sources.files.mapping import Cell, FileMap
-from perpkit.sources.files.reading import Piece, Wanted
+from perpkit.sources.files.pieces import Piece, Wanted
 from perpkit.sources.files.slips import ROW, Slip, refuse, slips_of, unread
 from perpkit.sources.files.times import parse_times
 

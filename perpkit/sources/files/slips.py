@@ -9,7 +9,7 @@ import polars as pl
 
 from perpkit.dataset.schema import FLAG, FLOAT, TIME, Table
 from perpkit.errors import DataError
-from perpkit.sources.files.reading import Piece
+from perpkit.sources.files.pieces import Piece
 from perpkit.units import HOUR_MS
 
 ROW: Final = "__row"  # helper column: which row of its piece a row was
