@@ -252,7 +252,7 @@ def bars(folder: Path, rows: list[tuple[str, float, float]], **time: str) -> Imp
     return import_files(mapping, [folder / "b.csv"], folder / "out", about=about)
 
 
-def external(folder: Path) -> dict[str, float]:
+def external(folder: Path) -> dict[str, float | None]:
     rows = Store(folder / "out").rows("perps", "xyz:NVDA")
     return {f"{t:%d %H}": px for t, px in rows.select("time", "external_px").iter_rows()}
 
@@ -291,6 +291,25 @@ def test_after_that_instant_the_open_is_the_latest(tmp_path: Path) -> None:
     bars(tmp_path, rows, bar="2h")
     want = {"12 14": 1.0, "12 15": 1.0, "12 16": 2.0, "12 17": 3.0, "12 18": 4.0}
     assert external(tmp_path) == want
+
+
+def test_the_last_price_holds_on_hours_that_are_there_until_the_session_opens(
+    tmp_path: Path,
+) -> None:
+    text = "t,coin,mid\n"
+    for hour in (19, 21, 36, 37, 38):  # 13:00Z of the next day is the last before the open
+        text += f"{NOON + (hour - 12) * HOUR:%Y-%m-%dT%H:%MZ},xyz:NVDA,9\n"
+    columns = {"coin": "coin", "mid_px": "mid"}
+    taken(tmp_path, {"table": "perps", "time": {"column": "t"}, "columns": columns}, text)
+    bars(tmp_path, [("2026-08-12T18:30:00Z", 1, 2)])
+    assert external(tmp_path) == {
+        "12 19": 1.0,
+        "12 20": 2.0,  # the bar's end, which the perp has no row for
+        "12 21": 2.0,
+        "13 12": 2.0,
+        "13 13": 2.0,
+        "13 14": None,
+    }
 
 
 def test_bars_stamped_at_their_end_are_the_same(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from perpkit.errors import PerpkitError
 from perpkit.sources.files import About, built_in, check_mapping, import_files
+from perpkit.sources.files import reading as reading_module
+from perpkit.sources.files import text as text_module
 
 GOOD = """\
 time,coin,oracle_px,mark_px
@@ -76,14 +78,21 @@ def test_a_long_line_does_not_make_up_for_a_short_one(tmp_path: Path) -> None:
     assert said.startswith("x.csv, line 2: 5 fields where the head names 4")
 
 
-def test_the_line_counts_empty_lines_and_lines_within_quotes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block_bytes", [16, 80, 1 << 24])
+def test_the_line_counts_empty_lines_and_lines_within_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(text_module, "_BLOCK_BYTES", block_bytes)
     head, *rows = GOOD.splitlines()
     rows[2] = rows[2].replace("102.5", "-1")
     text = "\n".join([head + ",note", rows[0] + ',"two\nlines"', "", rows[1] + ",", rows[2] + ","])
     assert refusal(tmp_path, "perps", {"x.csv": text}).startswith("x.csv, line 6: oracle_px")
 
 
-def test_a_parquet_slip_is_told_with_its_row(tmp_path: Path) -> None:
+def test_a_parquet_slip_is_told_with_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "_BATCH_ROWS", 2)
     frame = pl.read_csv(GOOD.encode(), try_parse_dates=True)
     frame = frame.with_columns(mark_px=pl.Series([1.0, 2.0, -1.0]))
     frame.write_parquet(tmp_path / "p.parquet")
