@@ -62,10 +62,13 @@ def show_memory(rows: list[memory.Memory]) -> None:
 
 def show_importing(rows: list[importing.Importing]) -> None:
     lines = [
-        (r.what, f"{r.file_mb:.0f}", f"{r.rows:,}", f"{r.seconds:.1f}", f"{r.peak_mb:.0f}")
+        (
+            *(r.what, f"{r.file_mb:.0f}", f"{r.rows:,}", f"{r.seconds:.1f}"),
+            *(f"{r.processor:.1f}", f"{r.peak_mb:.0f}"),
+        )
         for r in rows
     ]
-    table(("import", "file MB", "rows made", "s", "peak MB"), lines)
+    table(("import", "file MB", "rows made", "s", "processor s", "peak MB"), lines)
 
 
 def show_store(rows: list[store.Opening]) -> None:

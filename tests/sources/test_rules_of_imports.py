@@ -312,6 +312,24 @@ def test_the_last_price_holds_on_hours_that_are_there_until_the_session_opens(
     }
 
 
+def test_beside_recorded_prices_only_their_hours_are_filled(tmp_path: Path) -> None:
+    text = "t,coin,oracle,mark\n"
+    for hour in (19, 21):
+        text += f"2026-08-12T{hour}:00Z,xyz:NVDA,9,9\n"
+    taken(tmp_path, perps(), text)
+    bars(tmp_path, [("2026-08-12T18:30:00Z", 1, 2), ("2026-08-13T13:30:00Z", 3, 4)])
+    assert external(tmp_path) == {"12 19": 1.0, "12 21": 2.0}
+
+    toml = (tmp_path / "out" / "dataset.toml").read_text()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "out").mkdir()
+    (other / "out" / "dataset.toml").write_text(toml)
+    with pytest.raises(PerpkitError, match="xyz:NVDA has no hours in"):
+        bars(other, [("2026-08-12T18:30:00Z", 1, 2)])
+    assert [path.name for path in (other / "out").iterdir()] == ["dataset.toml"]
+
+
 def test_bars_stamped_at_their_end_are_the_same(tmp_path: Path) -> None:
     rows = [("2026-08-12T19:30:00Z", 1.0, 2.0), ("2026-08-12T20:00:00Z", 3.0, 4.0)]
     bars(tmp_path, rows, stamp="end")
