@@ -86,6 +86,12 @@ def import_(
     )
     with stages() as (stage, progress):
         stage("reading files")
+
+        def show(read: int, whole: int) -> None:
+            progress(read, whole)
+            if read == whole:
+                stage("writing the dataset")
+
         done = import_files(
             _mapping(form, mapping),
             files,
@@ -94,7 +100,7 @@ def import_(
             only=_listed(only),
             replace=replace,
             trade_range=trade_range,
-            progress=progress,
+            progress=show,
         )
     _print(done, as_json=as_json)
 

@@ -150,6 +150,21 @@ def test_files_cut_short_or_not_what_they_say(tmp_path: Path) -> None:
     assert "does not say what it is" in refusal(tmp_path, "perps", {"a.xlsx": b""})
 
 
+def test_a_folder_stands_for_the_tables_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "README.txt").write_text("no table")
+    (folder / ".hidden.csv").write_text("no table")
+    (folder / "b.csv").write_text(GOOD)
+    (folder / "deeper" / "a.csv").write_text(GOOD.replace("2026-08", "2026-09"))
+    about = About(venue="hyperliquid")
+    done = import_files(built_in("perps"), [folder], tmp_path / "out", about=about)
+    assert (done.files, done.rows) == (2, {"BTC": 6})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PerpkitError, match="holds no CSV or Parquet file"):
+        import_files(built_in("perps"), [tmp_path / "empty"], tmp_path / "x")
+
+
 def test_two_files_that_differ_are_refused_and_replace_settles_it(tmp_path: Path) -> None:
     other = GOOD.replace("101.5", "101.25")
     about = About(venue="hyperliquid")

@@ -37,7 +37,8 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = [x for x in sorted(path.rglob("*")) if x.is_file() and _kind(x) is not None]
-            inside = [x for x in inside if not x.name.startswith(".")]
+            # A folder may hold a README.txt beside its data.
+            inside = [x for x in inside if not x.name.startswith(".") and x.suffix != ".txt"]
             if not inside:
                 raise RequestError(f"{path} holds no CSV or Parquet file; name the files")
             found += inside
