@@ -74,7 +74,7 @@ def test_a_long_line_does_not_make_up_for_a_short_one(tmp_path: Path) -> None:
     lines = GOOD.splitlines()
     lines[1] += ",9"
     lines[3] = lines[3].removesuffix(",102.6")
-    said = refusal(tmp_path, "perps", {"x.csv": "\n".join(lines)})
+    said = refusal(tmp_path, "perps", {"x.csv": "\n".join([*lines, ""])})
     assert said.startswith("x.csv, line 2: 5 fields where the head names 4")
 
 
@@ -213,6 +213,9 @@ def test_a_token_needs_its_issuer(tmp_path: Path) -> None:
         import_files(built_in("tokens"), [tmp_path / "q.csv"], out)
     about = About(issuer="backed", kind="equity", underlyings={"NVDAx": "NVDA"})
     import_files(built_in("tokens"), [tmp_path / "q.csv"], out, about=about, only=own)
+    with pytest.raises(PerpkitError, match=r"has a dataset\.toml already; leave --describe out"):
+        other = About(describe=out / "dataset.toml")
+        import_files(built_in("perps"), [tmp_path / "p.csv"], out, about=other)
     text = (out / "dataset.toml").read_text()
     assert '[tokens."NVDAx"]\nunderlying = "NVDA"\nkind = "equity"\nissuer = "backed"' in text
 
