@@ -187,6 +187,33 @@ def test_a_plain_dataset_is_left_alone(tiny_dataset: Path) -> None:
     assert "holds perps.parquet of a dataset" in fault(tiny_dataset, perps(), RequestError)
 
 
+def test_an_error_of_the_caller_is_told_as_it_is(tmp_path: Path) -> None:
+    """Errors of a network are OSErrors too, and no fault of the folder."""
+    with pytest.raises(ConnectionError, match="reset"), Store(tmp_path / "new").writer():
+        raise ConnectionError("reset")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_that_refuses_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert fault(tmp_path / "file" / "new", perps(), RequestError).startswith(
+        f"{tmp_path / 'file' / 'new'} cannot be written (Not a directory); make room there"
+    )
+    assert "is a file; name a folder" in fault(tmp_path / "file", perps(), RequestError)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    fill(tmp_path / "store", perps())
+    for place in ("staging.Staging.add", "writer.put", "writer.publish"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"perpkit.dataset.{place}", full)
+            message = fault(tmp_path / "store", perps("xyz:AAPL"), RequestError)
+            assert "cannot be written (No space left on device)" in message
+
+
 def test_a_failing_block_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     fail(folder, perps())
