@@ -12,6 +12,8 @@ import pytest
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, PerpkitError, RequestError
 
+from .made import tree
+
 START = datetime(2026, 1, 31, 20, tzinfo=UTC)
 HOUR_MS = 3_600_000
 
@@ -35,14 +37,6 @@ def perps(coin: str | None = "xyz:NVDA", count: int = 8, **columns: object) -> p
 def fill(folder: Path, frame: pl.DataFrame, *, replace: bool = False) -> None:
     with Store(folder).writer(replace=replace) as writer:
         writer.add("perps", frame)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def fail(folder: Path, frame: pl.DataFrame) -> None:
@@ -100,6 +94,16 @@ def test_a_row_is_completed_and_an_equal_one_dropped(tmp_path: Path) -> None:
     assert rows["mark_px"].to_list() == perps()["mark_px"].to_list()
     assert len(Store(tmp_path).parts("perps")) == 2
     assert len(list((tmp_path / "perps").iterdir())) == 2, "the part replaced is gone"
+
+
+def test_one_store_sees_what_another_wrote(tmp_path: Path) -> None:
+    one, other = Store(tmp_path), Store(tmp_path)
+    assert one.parts("perps") == []
+    fill(tmp_path, perps(count=1))
+    assert [part.rows for part in one.parts("perps")] == [1]
+    with other.writer() as writer:
+        writer.add("perps", perps(count=2))
+    assert [part.rows for part in one.parts("perps")] == [2]
 
 
 def test_a_differing_cell_is_refused_unless_replaced(tmp_path: Path) -> None:
