@@ -213,8 +213,8 @@ def test_a_token_needs_its_issuer(tmp_path: Path) -> None:
         import_files(built_in("tokens"), [tmp_path / "q.csv"], out)
     about = About(issuer="backed", kind="equity", underlyings={"NVDAx": "NVDA"})
     import_files(built_in("tokens"), [tmp_path / "q.csv"], out, about=about, only=own)
+    other = About(describe=out / "dataset.toml")
     with pytest.raises(PerpkitError, match=r"has a dataset\.toml already; leave --describe out"):
-        other = About(describe=out / "dataset.toml")
         import_files(built_in("perps"), [tmp_path / "p.csv"], out, about=other)
     text = (out / "dataset.toml").read_text()
     assert '[tokens."NVDAx"]\nunderlying = "NVDA"\nkind = "equity"\nissuer = "backed"' in text
