@@ -16,55 +16,64 @@ _FORMATS = (
     "asset-ctxs, hf-funding, hf-candles, equities, perps, funding, tokens, actions, shocks, or "
     "generic with --mapping"
 )
-_HELP_PAIR = "repeat for each"
+_PAIR = "repeat for each"
+
+Format = Annotated[str, typer.Argument(metavar="FORMAT", help=_FORMATS, show_default=False)]
+Files = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files, or folders of them.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the dataset, new or existing.")]
+Mapping = Annotated[
+    Path | None, typer.Option(help="TOML file that maps columns, for the format generic.")
+]
+Only = Annotated[
+    str | None, typer.Option(help="Instruments to take, by comma; else those listed, or all.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace values that differ from those there.")
+]
+TradeRange = Annotated[
+    bool,
+    typer.Option("--trade-range", help="Take candles' highs and lows for those of the mark."),
+]
+Describe = Annotated[Path | None, typer.Option(help="A dataset.toml for a new dataset.")]
+OfVenue = Annotated[
+    str | None, typer.Option(help="Venue of new perps whose name has no prefix that says it.")
+]
+Prices = Annotated[str | None, typer.Option(help="onchain or external, for a new dataset.")]
+Issuer = Annotated[str | None, typer.Option(help="Issuer of new tokens.")]
+Kind = Annotated[
+    str | None, typer.Option(help="Kind of new tokens: equity, treasury, stable, crypto.")
+]
+Underlying = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=STOCK", help=f"Underlying of a perp or token; {_PAIR}."),
+]
+Multiplier = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TOKEN=NUMBER", help=f"Multiplier of a new token; {_PAIR}."),
+]
+Name = Annotated[str | None, typer.Option(help="Name of a new dataset.")]
+DataSource = Annotated[str | None, typer.Option(help="Where the data of a new one are from.")]
+Licence = Annotated[str | None, typer.Option(help="On which terms.")]
 
 
 def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help=_FORMATS, show_default=False)],
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="Files, or folders of them.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the dataset, new or existing.")],
-    mapping: Annotated[
-        Path | None, typer.Option(help="TOML file that maps columns, for the format generic.")
-    ] = None,
-    only: Annotated[
-        str | None, typer.Option(help="Instruments to take, by comma; else those listed, or all.")
-    ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace values that differ from those there.")
-    ] = False,
-    trade_range: Annotated[
-        bool,
-        typer.Option(
-            "--trade-range",
-            help="Of candles, take the highest and lowest trade for those of the mark.",
-        ),
-    ] = False,
-    describe: Annotated[Path | None, typer.Option(help="A dataset.toml for a new dataset.")] = None,
-    venue: Annotated[
-        str | None, typer.Option(help="Venue of new perps whose name has no prefix that says it.")
-    ] = None,
-    prices: Annotated[
-        str | None, typer.Option(help="onchain or external, for a new dataset.")
-    ] = None,
-    issuer: Annotated[str | None, typer.Option(help="Issuer of new tokens.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of new tokens: equity, treasury, stable, crypto.")
-    ] = None,
-    underlying: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=STOCK", help=f"Underlying of a perp or token; {_HELP_PAIR}."),
-    ] = None,
-    multiplier: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TOKEN=NUMBER", help=f"Multiplier of a new token; {_HELP_PAIR}."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of a new dataset.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Where the data of a new one are from.")
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="On which terms.")] = None,
+    form: Format,
+    files: Files,
+    out: Out,
+    mapping: Mapping = None,
+    only: Only = None,
+    replace: Replace = False,
+    trade_range: TradeRange = False,
+    describe: Describe = None,
+    venue: OfVenue = None,
+    prices: Prices = None,
+    issuer: Issuer = None,
+    kind: Kind = None,
+    underlying: Underlying = None,
+    multiplier: Multiplier = None,
+    name: Name = None,
+    source: DataSource = None,
+    licence: Licence = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
