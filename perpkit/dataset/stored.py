@@ -39,7 +39,7 @@ def read_stored(folder: Path, index: Index, about: Description, span: Span) -> T
     first_ms = min(p.first_ms for p in perps)
     if frames[PERPS.name].is_empty():
         raise nothing_left(first_ms, max(p.last_ms for p in perps))
-    return Tables(frames, tuple(_strangers(folder)), _digest(folder, index), first_ms)
+    return Tables(frames, tuple(strangers(folder)), _digest(folder, index), first_ms)
 
 
 def meeting(table: Table, index: Index, span: Span) -> list[Part]:
@@ -74,7 +74,8 @@ def _read_table(table: Table, index: Index, about: Description, span: Span) -> p
     return span.cut(table, frame.drop(PART))
 
 
-def _strangers(folder: Path) -> list[str]:
+def strangers(folder: Path) -> list[str]:
+    """Sentences on Parquet files in the folder of a store that it does not list."""
     homes = {table.name: folder / table.name for table in TABLES}
     names = [entry.name for entry in os.scandir(folder)]
     names += [

@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from perpkit.config import check_config
 from perpkit.dataset import Dataset, read_dataset
 from perpkit.dataset import reader as reader_module
 from perpkit.dataset.schema import TABLES
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, RequestError
+from perpkit.run import open_dataset
 from perpkit.units import HOUR_NS, to_ns
 
 from .made import SPELLS, TOML, plain, stored, tables
@@ -89,6 +91,17 @@ def test_only_the_parts_that_a_span_meets_are_opened(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file") as caught:
         read_dataset(folder, None, FIRST, ("xyz:NVDA",))
     assert str(caught.value).startswith(f"{nvda.name} cannot be read")
+
+
+def test_a_run_opens_the_parts_of_its_span_and_coins_alone(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "store")
+    for part in (*Store(folder).parts("perps"), *Store(folder).parts("funding")):
+        if part.instrument == "xyz:AAPL" or part.month == "2026-03":
+            part.path.write_bytes(b"spoilt")
+    told = {"data": folder, "coins": ["xyz:NVDA"], "end": "2026-02-28T22:00:00Z"}
+    data = open_dataset(check_config(told))
+    assert (data.perps.height, data.funding.height) == (11, 11)
+    assert data.perps["coin"].unique().to_list() == ["xyz:NVDA"]
 
 
 def test_an_unknown_coin_is_refused(tmp_path: Path) -> None:
