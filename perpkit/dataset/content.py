@@ -42,7 +42,7 @@ def to_parquet(table: Table, rows: pl.DataFrame) -> bytes:
     """
     filled = [name for name in table.columns if rows[name].null_count() < rows.height]
     made = io.BytesIO()
-    rows.select(filled).write_parquet(
+    rows[filled].write_parquet(
         made,
         compression="zstd",
         compression_level=_LEVEL,

@@ -175,7 +175,6 @@ def open_writer(folder: Path, *, replace: bool) -> Iterator[Writer]:
             if new:  # before any part, or parts of a killed first writer would read as a dataset
                 publish(folder, Index(), beside=staging.folder)
             before = read_index(folder)
-            settle(folder, before)
         writer = Writer(folder, before, staging, replace=replace)
         try:
             yield writer

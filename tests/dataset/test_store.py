@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from perpkit.dataset.schema import PERPS
+from perpkit.dataset.staging import Staging
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, PerpkitError, RequestError
 
@@ -96,6 +98,24 @@ def test_a_row_is_completed_and_an_equal_one_dropped(tmp_path: Path) -> None:
     assert len(list((tmp_path / "perps").iterdir())) == 2, "the part replaced is gone"
 
 
+def test_a_part_that_does_not_change_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that another version of polars, which would write other bytes, changes no digest."""
+    fill(tmp_path, perps())
+    before = tree(tmp_path)
+    monkeypatch.setattr("perpkit.dataset.writer.to_parquet", lambda *_: b"otherwise")
+    fill(tmp_path, perps(count=3))
+    assert tree(tmp_path) == before
+
+
+def test_rows_that_a_killed_writer_staged_do_not_count(tmp_path: Path) -> None:
+    fill(tmp_path, perps(count=1))
+    Staging(tmp_path).add(PERPS, perps(count=3))
+    fill(tmp_path, perps(count=2))
+    assert Store(tmp_path).rows("perps", "xyz:NVDA").height == 2
+
+
 def test_one_store_sees_what_another_wrote(tmp_path: Path) -> None:
     one, other = Store(tmp_path), Store(tmp_path)
     assert one.parts("perps") == []
@@ -156,6 +176,7 @@ def test_the_two_zeros_are_one(tmp_path: Path) -> None:
 
 
 FIRST = hours(1)
+FAR = pl.Series([10**17]).cast(FIRST.dtype)  # nanoseconds that were meant as milliseconds
 
 
 @pytest.mark.parametrize(
@@ -168,6 +189,7 @@ FIRST = hours(1)
         ({"mark_px": [float("nan")]}, "perps: mark_px of xyz:NVDA is NaN in 1 row"),
         ({"time": FIRST.dt.offset_by("1m")}, "perps: time of xyz:NVDA is off the hour"),
         ({"time": FIRST.dt.offset_by("1000y")}, "is not within the years 2000 to 2100"),
+        ({"time": FAR}, "in 1 row, first 100000000000000000 ms after 1970"),
     ],
 )
 def test_what_the_reader_would_refuse_is_not_let_in(
