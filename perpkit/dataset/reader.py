@@ -30,6 +30,7 @@ from perpkit.dataset.schema import (
 from perpkit.errors import DataError, nearest
 from perpkit.units import HOUR_NS, stamp
 
+LOG: Final = "fixes"  # what perpkit data check --fix changed, beside the tables
 _MS_NS: Final = 1_000_000
 _PER_MS: Final = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 _BLOCK_BYTES: Final = 1 << 20
@@ -83,13 +84,13 @@ def read_dataset(folder: Path, start_ns: int | None = None, end_ns: int | None =
     """
     folder = Path(folder)
     about = read_description(folder)
-    files = {table.name: _files_of(folder, table) for table in TABLES}
-    notes = _misnamed(folder)
+    files = {table.name: files_of(folder, table) for table in TABLES}
+    notes = misnamed(folder)
     frames: dict[str, pl.DataFrame] = {}
     for table in TABLES:
         frame, extra = _read_table(folder, table, files[table.name], about)
         if extra:
-            notes.append(f"{_label(folder, table)}: not read: {', '.join(extra)}")
+            notes.append(f"{label_of(folder, table)}: not read: {', '.join(extra)}")
         frames[table.name] = _cut(table, frame, start_ns, end_ns)
         if table is PERPS and frames[table.name].is_empty():
             raise _nothing_left(frame)
@@ -138,11 +139,13 @@ def read_settlements(path: Path) -> tuple[pl.DataFrame, int]:
     return frame.drop(PART), count - frame.height
 
 
-def _label(folder: Path, table: Table) -> str:
+def label_of(folder: Path, table: Table) -> str:
+    """How a table is called in messages: its file, or its folder of parts."""
     return f"{table.name}/" if (folder / table.name).is_dir() else f"{table.name}.parquet"
 
 
-def _files_of(folder: Path, table: Table) -> list[Path]:
+def files_of(folder: Path, table: Table) -> list[Path]:
+    """Files of a table, in the order of their names; none where an optional one is absent."""
     single, parts = folder / f"{table.name}.parquet", folder / table.name
     if single.exists() and parts.is_dir():
         raise DataError(
@@ -164,9 +167,10 @@ def _files_of(folder: Path, table: Table) -> list[Path]:
     return []
 
 
-def _misnamed(folder: Path) -> list[str]:
+def misnamed(folder: Path) -> list[str]:
+    """Sentences on Parquet files that no table is read from."""
     # A table under a wrong name would be missing in silence: all but one are optional.
-    known = [table.name for table in TABLES]
+    known = [table.name for table in TABLES] + [LOG]
     return [
         f"{path.name}: not read: no table has this name; {nearest(path.stem, known)}"
         for path in sorted(folder.glob("*.parquet"))
@@ -178,7 +182,7 @@ def _read_table(
     folder: Path, table: Table, files: list[Path], about: Description
 ) -> tuple[pl.DataFrame, list[str]]:
     source = Source(
-        _label(folder, table), tuple(path.relative_to(folder).as_posix() for path in files)
+        label_of(folder, table), tuple(path.relative_to(folder).as_posix() for path in files)
     )
     pieces: list[pl.DataFrame] = []
     extra: dict[str, None] = {}
@@ -211,7 +215,9 @@ def _read_part(
         raise DataError(
             f"{name} cannot be read as Parquet ({reason}); write it again from its source"
         ) from error
-    casts = [_cast(name, column, raw.schema[column], table.dtypes[column]) for column in wanted]
+    casts = [
+        cast_column(name, column, raw.schema[column], table.dtypes[column]) for column in wanted
+    ]
     absent = [
         pl.lit(None, dtype).alias(column)
         for column, dtype in table.dtypes.items()
@@ -236,7 +242,8 @@ def _check_columns(name: str, table: Table, have: Sequence[str], about: Descript
         )
 
 
-def _cast(name: str, column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+def cast_column(name: str, column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """A column in the schema's type; a DataError where its own says something else."""
     cell = pl.col(column)
     if isinstance(have, pl.Null) or have == want:
         return cell.cast(want)

@@ -1,0 +1,87 @@
+"""The checks of quality in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NamedTuple
+
+from perpkit.research.findings import Finding
+from perpkit.research.quality import (
+    cents,
+    crossed,
+    delisted,
+    duplicates,
+    frozen,
+    gaps,
+    names,
+    nan,
+    outliers,
+    rates,
+    splits,
+    stamps,
+    values,
+    zone,
+)
+from perpkit.research.quality.fix import Change
+from perpkit.research.quality.raw import Found, Raw, coerced_findings
+from perpkit.rulebook import Rulebook
+
+Check = Callable[[Raw], Iterator[Found]]
+
+# Each sees the data as the ones before would mend it: numbers before the clock, the clock before
+# gaps, single prints before the levels that they would break, levels before pairs of prices.
+CHECKS: Final[tuple[Check, ...]] = (
+    nan.check,
+    stamps.check_units,
+    names.check,
+    stamps.check,
+    duplicates.check,
+    zone.check,
+    delisted.check,
+    gaps.check,
+    rates.check,
+    values.check,
+    outliers.check,
+    cents.check,
+    cents.check_legs,
+    splits.check,
+    crossed.check_crossed,
+    crossed.check_extremes,
+    frozen.check,
+)
+
+
+class Inspected(NamedTuple):
+    """What all checks found, what they would change, in order, and what that would leave."""
+
+    findings: list[Finding]
+    changes: list[Change]
+    raw: Raw
+
+
+def inspect(raw: Raw, venue: str | None = None, book: Rulebook | None = None) -> Inspected:
+    """Play every check.
+
+    Parameters
+    ----------
+    raw : the data as it lies in its files
+    venue : whose terms hold for the coins of a file of settlements; none: by the coin's prefix
+    book : the rulebook; none: the shipped one
+    """
+    findings: list[Finding] = coerced_findings(raw)
+    changes: list[Change] = []
+    for check in CHECKS:
+        play = partial(rates.check, venue=venue, book=book) if check is rates.check else check
+        made = list(play(raw))
+        findings += [one.finding for one in made if one.finding is not None]
+        own = [
+            Change(one.finding.check if one.finding else "", edit)
+            for one in made
+            for edit in one.edits
+            if edit.cells.height
+        ]
+        changes += own
+        if own:
+            raw = raw.edited([change.edit for change in own])
+    return Inspected(findings, changes, raw)
