@@ -26,7 +26,8 @@ def check(raw: Raw) -> Iterator[Found]:
     """Columns and spells of prices that are a hundred times what they should be, or a hundredth.
 
     Within an instrument the columns that agree are right; of two that differ the lower is. Of
-    levels in time that is right which the other columns, or most of the rows, have; else the lower.
+    levels in time that is right which the other columns have, or, where prices come back to it,
+    most of the rows; else the lower.
     """
     for table in PRICED:
         if raw.has(table.name):
@@ -107,7 +108,8 @@ def _right(raw: Raw, table: Table, own: Series, level: I64) -> int:
         if away:
             return min(away, key=lambda n: (away[n], n))
     levels, counts = np.unique(level, return_counts=True)
-    if counts.max() >= _MOST * len(level):
+    returns = np.count_nonzero(np.diff(level)) > 1
+    if returns and counts.max() >= _MOST * len(level):
         return int(levels[np.argmax(counts)])
     return int(levels.min())
 

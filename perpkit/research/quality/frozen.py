@@ -13,7 +13,15 @@ from perpkit.dataset.schema import PERPS, TOKENS, Table
 from perpkit.errors import DataError
 from perpkit.research.findings import Severity
 from perpkit.research.quality.raw import ROW, Found, Raw
-from perpkit.research.quality.telling import Place, first_ms, found, moment, rows, same_as_before
+from perpkit.research.quality.telling import (
+    Place,
+    blank,
+    first_ms,
+    found,
+    moment,
+    rows,
+    same_as_before,
+)
 from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.sessions import EXTERNAL_SESSIONS, open_at, session_hours
 
@@ -119,4 +127,6 @@ def _told(raw: Raw, table: Table, name: str, stood: list[tuple[str, pl.DataFrame
         "end; --fix leaves them, as the price may have stood: fetch these hours again"
     )
     place = Place(table.name, name, bad)
-    return found(raw, NAME, place, say, severity=Severity.WARNING)
+    # For the later checks: when the price moved within these hours is not known.
+    edits = [blank(table.name, column, own, NAME, sure=False) for column, own in stood]
+    return found(raw, NAME, place, say, *edits, severity=Severity.WARNING)

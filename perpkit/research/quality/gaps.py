@@ -39,8 +39,6 @@ def _missing(raw: Raw, table: Table) -> tuple[dict[str, I64], dict[str, tuple[in
     """Missing hours of each instrument that has any, and the first and last hour of each."""
     name = table.instrument
     frame = raw.tables[table.name].select(name, (hour_ms() // HOUR_MS).alias("hour"))
-    if table is FUNDING and "funding" in raw.tables[table.name].columns:
-        frame = frame.filter(raw.tables[table.name]["funding"].is_not_null())
     ends = frame.group_by(name, maintain_order=True).agg(
         pl.col("hour").min().alias("first"), pl.col("hour").max().alias("last")
     )

@@ -12,6 +12,7 @@ from perpkit.dataset.schema import TABLES, Table
 from perpkit.errors import nearest
 from perpkit.research.quality.raw import ROW, Edit, Found, Raw
 from perpkit.research.quality.telling import Place, first_ms, found, moment, places, removed, rows
+from perpkit.units import HOUR_MS
 
 NAME = "names"
 
@@ -66,11 +67,12 @@ def _first(place: Place) -> str:
 
 
 def _meant(frame: pl.DataFrame, table: Table, place: Place, known: set[str], say: str) -> Edit:
-    """For the later checks: the rows under the nearest name, where that has none at these times."""
-    near = get_close_matches(place.instrument, sorted(known), n=1)
-    if near:
-        taken = frame.filter(pl.col(table.instrument) == near[0])["time"]
-        if not place.bad["time"].is_in(taken.implode()).any():
-            cells = place.bad.select(ROW, pl.lit(near[0]).alias("after"))
+    """For the later checks: the rows under the name nearest to theirs that lacks just these."""
+    hours = place.bad["time"].cast(pl.Int64)
+    beside = pl.Series([hours[0] - HOUR_MS, hours[-1] + HOUR_MS])
+    for near in get_close_matches(place.instrument, sorted(known), n=10, cutoff=0.4):
+        own = frame.filter(pl.col(table.instrument) == near)["time"].cast(pl.Int64)
+        if not hours.is_in(own.implode()).any() and beside.is_in(own.implode()).any():
+            cells = place.bad.select(ROW, pl.lit(near).alias("after"))
             return Edit(table.name, table.instrument, cells, False, say)
     return removed(table.name, place.bad, say, sure=False)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import F64, I8, I64
+from perpkit.arrays import B8, F64, I8, I64
 from perpkit.dataset.schema import FUNDING, PERPS
 from perpkit.research.findings import Severity
 from perpkit.research.history import CORE, intervals
@@ -124,11 +124,15 @@ def _by_premium(code: I8, era: Era, rate: F64, premium: F64, hours: I64) -> None
     off = rows_ & (np.abs(rate - plain) > room)
     if not off.any():
         return
+    hits: dict[int, B8] = {}
     for n, slip in enumerate(SLIPS):
         want = formed(premium / slip.premium_by) * slip.rate_by
         size = max(slip.rate_by, 1.0)
         clear = np.abs(want) > _CLEAR * room * size
-        code[off & (code == 0) & clear & (np.abs(rate - want) <= room * size)] = n + 2
+        hits[n] = off & clear & (np.abs(rate - want) <= room * size)
+    # Where the formula is flat a row fits two slips: it has made that of the most others.
+    for n in sorted(hits, key=lambda n: -int(hits[n].sum())):
+        code[hits[n] & (code == 0)] = n + 2
 
 
 def _by_baseline(code: I8, era: Era, rate: F64, hours: I64) -> None:

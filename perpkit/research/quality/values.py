@@ -42,7 +42,11 @@ def check(raw: Raw) -> Iterator[Found]:
         if hit:
             bad = frame.filter(pl.any_horizontal(broken[name] for name in hit))
             for place in places(raw, table.name, bad):
-                yield _told(raw, table, place, {name: broken[name] for name in hit})
+                for bound in dict.fromkeys(table.columns[name].bound for name in hit):
+                    own = {n: broken[n] for n in hit if table.columns[n].bound is bound}
+                    cells = place.bad.filter(pl.any_horizontal(own.values()))
+                    if cells.height:
+                        yield _told(raw, table, place._replace(bad=cells), own)
 
 
 def _told(raw: Raw, table: Table, place: Place, broken: dict[str, pl.Expr]) -> Found:

@@ -23,6 +23,7 @@ _MOST: Final = 5_000  # the last so many tell as much as three years do
 _SURE: Final = 0.8  # a correlation at the stored hour that no other hour need be asked after
 _GOOD: Final = 0.5  # of a correlation; real tokens and perps have 0.3 to 0.99 at the right hour
 _MARGIN: Final = 0.2  # by which the best hour beats the stored one; real premiums lose 0.15 an hour
+_EXTREME: Final = 8.0  # of the usual distance from the middle
 _EQUAL: Final = 0.9  # share of equal rates at the right hour
 
 Key = tuple[str, str]  # table and instrument
@@ -174,6 +175,7 @@ def _lag_of(base: Line | None, other: Line | None) -> int | None:
     """Hours that a series is later than another it moves with; None where they show none."""
     if base is None or other is None:
         return None
+    base, other = _tamed(base), _tamed(other)
     found_at: dict[int, float] = {}
     for lag in sorted(_LAGS, key=abs):
         moved = _at(other, lag, base.first, len(base.values))
@@ -190,6 +192,17 @@ def _lag_of(base: Line | None, other: Line | None) -> int | None:
     if found_at[best] < _GOOD:
         return None
     return best if found_at[best] >= found_at.get(0, 0.0) + _MARGIN else 0
+
+
+def _tamed(line: Line) -> Line:
+    """Without the extremes, of which a single one would make or break a correlation."""
+    known = line.values[np.isfinite(line.values)]
+    middle = float(np.median(known))
+    away = float(np.median(np.abs(known - middle)))
+    if away == 0.0:
+        return line
+    far = _EXTREME * away
+    return Line(line.first, np.clip(line.values, middle - far, middle + far))
 
 
 def _equal_lag(base: Line | None, other: Line | None) -> int | None:
