@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from perpkit.cli.data_check import check
+from perpkit.cli.data_show import show
 
 data = typer.Typer(help="Look into data before it is used.", no_args_is_help=True)
 
@@ -15,3 +16,4 @@ def _group() -> None:
 
 
 data.command("check")(check)
+data.command("show")(show)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from perpkit.dataset.description import FILE, Description
-from perpkit.dataset.schema import EXTERNAL, FORMED, PERPS, Table, required
+from perpkit.dataset.schema import EXTERNAL, FORMED, PERPS, TOKENS, Table, required
 from perpkit.errors import DataError, nearest
 from perpkit.units import HOUR_MS, MINUTE_MS, instant, stamp
 
@@ -65,6 +65,28 @@ def check_alone(table: Table, frame: pl.DataFrame, source: Source) -> None:
     _raise_first(table, frame, source, [*_nulls(table), *_faults(table)])
 
 
+def check_years(table: Table, frame: pl.DataFrame, source: Source) -> None:
+    """Raise on times that cannot be meant; else as `check`."""
+    _raise_first(table, frame, source, [_strange_years()])
+
+
+def check_all_have_rows(
+    table: Table, there: set[str | None], source: Source, about: Description
+) -> None:
+    """Raise where a described instrument is not among those that have rows; else as `check`."""
+    if table not in (PERPS, TOKENS):
+        return
+    declared = about.perps if table is PERPS else about.tokens
+    lacking = [name for name in declared if name not in there]
+    if lacking:
+        rest = f" (nor have {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        where = f" in {source.label}" if source.parts else f", as there is no {source.label}"
+        raise DataError(
+            f"{FILE}: {table.instrument} {lacking[0]} has no row{where}{rest}; "
+            f"add its rows, or remove it from {FILE}"
+        )
+
+
 def tell(table: Table, bad: pl.DataFrame, source: Source, fault: Fault) -> DataError:
     """Make the error that names the first broken instrument, its rows, and how many others."""
     instrument = table.instrument
@@ -100,9 +122,7 @@ def _nulls(table: Table) -> Iterator[Fault]:
 def _faults(table: Table) -> Iterator[Fault]:
     repeated = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).shift(1)) for k in table.keys)
     yield Fault("time", repeated, "repeats another row's", "keep one row of each")
-    strange = ~pl.col("time").dt.year().is_between(*_YEARS)
-    remedy = "look for another unit, such as microseconds written as milliseconds"
-    yield Fault("time", strange, "is not within the years {} to {}".format(*_YEARS), remedy)
+    yield _strange_years()
     if table.on_the_hour:
         off = pl.col("time").cast(pl.Int64) % HOUR_MS != 0
         remedy = "give each row the full hour by which it was known"
@@ -129,6 +149,12 @@ def _faults(table: Table) -> Iterator[Fault]:
         crossed = pl.col(low) > pl.col(high)
         remedy = "look for swapped columns, or write null in both where the quote is not real"
         yield Fault(low, crossed, f"is above {high}", remedy)
+
+
+def _strange_years() -> Fault:
+    strange = ~pl.col("time").dt.year().is_between(*_YEARS)
+    remedy = "look for another unit, such as microseconds written as milliseconds"
+    return Fault("time", strange, "is not within the years {} to {}".format(*_YEARS), remedy)
 
 
 _OWN_MARK = (

@@ -9,8 +9,11 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from perpkit.dataset.reader import LOG
+from perpkit.dataset.description import read_text
+from perpkit.dataset.parts import is_store
+from perpkit.dataset.plain import LOG
 from perpkit.dataset.schema import TIME
+from perpkit.dataset.store import Store
 from perpkit.errors import DataError, RequestError
 from perpkit.research.quality.raw import NAMED, ROW, Edit, Part, Raw, apply
 
@@ -86,26 +89,42 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
 
 
 def _write(raw: Raw, changes: list[Change], folder: Path) -> Fixed:
-    logs = [_coerced(raw)]
-    cells = rows = 0
-    for table, parts in raw.parts.items():
+    logs, edits, rows = [_coerced(raw)], {}, 0
+    for table in raw.parts:
         own = [change for change in changes if change.edit.table == table]
-        log, gone, edits = _logged(raw, table, own)
+        log, gone = _logged(raw, table, own)
         logs.append(log)
-        cells, rows = cells + log.height, rows + gone
-        stored = {one.column: one for one in raw.coerced if one.table == table}
-        for part in parts:
-            file = folder / part.path.relative_to(
-                raw.path if raw.path.is_dir() else raw.path.parent
-            )
-            file.parent.mkdir(exist_ok=True)
-            _write_part(raw, table, part, edits, file, recast=bool(stored))
-    if raw.path.is_dir():
-        _copy_rest(raw, folder)
+        rows += gone
+        edits[table] = [change.edit for change in own]
+    if raw.described and is_store(raw.path) and changes:
+        _write_store(raw, edits, folder)
+    else:
+        _write_files(raw, edits, folder)
     log = pl.concat(logs)
     log.write_parquet(folder / f"{LOG}.parquet", compression="zstd")
     log.with_columns(pl.col("time").dt.strftime(_UTC)).write_csv(folder / f"{LOG}.csv")
-    return Fixed(folder, cells, rows, log)
+    return Fixed(folder, log.height, rows, log)
+
+
+def _write_store(raw: Raw, edits: dict[str, list[Edit]], folder: Path) -> None:
+    """All rows into a new store: a mended time may belong into another month's part."""
+    with Store(folder).writer() as writer:
+        writer.describe(read_text(raw.path).decode("utf-8-sig"))
+        for table, own in edits.items():
+            writer.add(table, apply(raw.tables[table], own).drop(ROW))
+
+
+def _write_files(raw: Raw, edits: dict[str, list[Edit]], folder: Path) -> None:
+    """Every file again; one without a mended row is copied as it is."""
+    home = raw.path if raw.path.is_dir() else raw.path.parent
+    for table, parts in raw.parts.items():
+        recast = any(one.table == table for one in raw.coerced)
+        for part in parts:
+            file = folder / part.path.relative_to(home)
+            file.parent.mkdir(exist_ok=True)
+            _write_part(raw, table, part, edits[table], file, recast=recast)
+    if raw.path.is_dir():
+        _copy_rest(raw, folder)
 
 
 def _write_part(
@@ -148,8 +167,8 @@ def _coerced(raw: Raw) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_LOG_SCHEMA, orient="row")
 
 
-def _logged(raw: Raw, table: str, changes: list[Change]) -> tuple[pl.DataFrame, int, list[Edit]]:
-    """Log of a table's changes, how many rows go, and the edits that change something."""
+def _logged(raw: Raw, table: str, changes: list[Change]) -> tuple[pl.DataFrame, int]:
+    """Log of a table's changes, and how many rows go."""
     frame = raw.tables[table]
     logs = [pl.DataFrame(schema=_LOG_SCHEMA)]
     gone = 0
@@ -176,7 +195,7 @@ def _logged(raw: Raw, table: str, changes: list[Change]) -> tuple[pl.DataFrame, 
                 )
             )
         frame = apply(frame, [edit])
-    return pl.concat(logs), gone, [change.edit for change in changes]
+    return pl.concat(logs), gone
 
 
 def _text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:

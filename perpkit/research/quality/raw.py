@@ -9,10 +9,13 @@ from typing import Final, NamedTuple
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from perpkit.dataset.casting import cast_column
 from perpkit.dataset.checks import PART, Source, check, check_alone
 from perpkit.dataset.description import Description, read_description
-from perpkit.dataset.reader import cast_column, files_of, label_of, misnamed
+from perpkit.dataset.parts import is_store, read_index
+from perpkit.dataset.plain import files_of, label_of, misnamed
 from perpkit.dataset.schema import FLOAT, FUNDING, ONCHAIN, TABLES, TEXT, TIME, Table
+from perpkit.dataset.stored import strangers
 from perpkit.errors import DataError
 from perpkit.research.findings import Finding, Severity
 
@@ -120,11 +123,21 @@ def read_raw(path: Path) -> Raw:
         return raw
     raw = Raw(path, read_description(path), described=True, tables={}, labels={}, parts={})
     for table in TABLES:
-        files = files_of(path, table)
+        files = _live(path, table)
         if files:
             _read_table(raw, table, files, path)
             raw.labels[table.name] = label_of(path, table)
     return raw
+
+
+def _live(folder: Path, table: Table) -> list[Path]:
+    """Files that count: of a store those it lists, whose digests must hold."""
+    if not is_store(folder):
+        return files_of(folder, table)
+    own = [part for part in read_index(folder).parts if part.table == table.name]
+    for part in own:
+        part.content()
+    return [part.path for part in own]
 
 
 def _read_table(raw: Raw, table: Table, files: list[Path], folder: Path) -> None:
@@ -186,7 +199,8 @@ def _lenient(raw: Raw, table: Table, name: str, column: pl.Series) -> pl.Series:
 
 def unread(raw: Raw) -> list[str]:
     """Sentences on files and columns of other names than the schema's."""
-    made = misnamed(raw.path)
+    store = is_store(raw.path)
+    made = strangers(raw.path, read_index(raw.path)) if store else misnamed(raw.path)
     made += [
         f"{raw.labels[name]}: not read: {', '.join(columns)}"
         for name, columns in raw.extra.items()
