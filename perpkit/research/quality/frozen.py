@@ -22,6 +22,7 @@ from perpkit.research.quality.telling import (
     rows,
     same_as_before,
 )
+from perpkit.research.quality.zone import MOVING
 from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.sessions import EXTERNAL_SESSIONS, open_at, session_hours
 
@@ -29,7 +30,6 @@ NAME = "frozen"
 LEAST_HOURS: Final = 6  # open hours without a change; in recorded data the most is 3
 _PERPS: Final = ("oracle_px", "mark_px", "mid_px", "impact_bid_px", "impact_ask_px", "external_px")
 _TOKENS: Final = ("bid_px", "ask_px")
-_MOVING: Final = ("equity", "crypto")  # cash and bills may stand still
 
 
 def check(raw: Raw) -> Iterator[Found]:
@@ -82,7 +82,7 @@ def _open_rows(
 
 def _token_open(raw: Raw, book: Rulebook, name: str, ns: I64) -> B8:
     meta = raw.about.tokens[name]
-    if meta.kind not in _MOVING or meta.issuer not in book.names("issuer"):
+    if meta.kind not in MOVING or meta.issuer not in book.names("issuer"):
         return np.zeros(len(ns), np.bool_)
     session = book.issuer(meta.issuer).find("quote_session", int(ns[-1]))
     if session is None or not session.known:

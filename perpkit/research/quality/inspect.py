@@ -24,8 +24,9 @@ from perpkit.research.quality import (
     zone,
 )
 from perpkit.research.quality.fix import Change
-from perpkit.research.quality.raw import Found, Raw, coerced_findings
+from perpkit.research.quality.raw import NAMED, Found, Raw, coerced_findings
 from perpkit.rulebook import Rulebook
+from perpkit.units import HOUR_NS
 
 Check = Callable[[Raw], Iterator[Found]]
 
@@ -74,7 +75,7 @@ def inspect(raw: Raw, venue: str | None = None, book: Rulebook | None = None) ->
     for check in CHECKS:
         play = partial(rates.check, venue=venue, book=book) if check is rates.check else check
         made = list(play(raw))
-        findings += [one.finding for one in made if one.finding is not None]
+        findings += _joined(raw, [one.finding for one in made if one.finding is not None])
         own = [
             Change(one.finding.check if one.finding else "", edit)
             for one in made
@@ -85,3 +86,24 @@ def inspect(raw: Raw, venue: str | None = None, book: Rulebook | None = None) ->
         if own:
             raw = raw.edited([change.edit for change in own])
     return Inspected(findings, changes, raw)
+
+
+def _joined(raw: Raw, findings: list[Finding]) -> list[Finding]:
+    """One finding where every instrument of a table has the same fault in the same hours."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for one in findings:
+        hour = None if one.first_ns is None else one.first_ns // HOUR_NS
+        what = one.message.partition(", first ")[0]
+        groups.setdefault((one.check, one.place, one.rows, hour, what), []).append(one)
+    made: list[Finding] = []
+    for group in groups.values():
+        table = next(name for name, label in raw.labels.items() if label == group[0].place)
+        key = NAMED[table].instrument
+        every = raw.tables[table][key].n_unique() if len(group) > 1 else 0
+        if len(group) > 1 and len({one.instrument for one in group}) == every:
+            total = sum(one.rows for one in group)
+            made.append(group[0]._replace(instrument=f"each of all {key}s", rows=total))
+        else:
+            made += group
+    order = {id(one): n for n, one in enumerate(findings)}
+    return sorted(made, key=lambda one: order.get(id(one), -1))

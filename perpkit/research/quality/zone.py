@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import F64
 from perpkit.dataset.schema import FUNDING, PERPS, TIME, TOKENS, Table
 from perpkit.research.findings import Severity
+from perpkit.research.quality.lags import Line, equal_lag, lag_of, line, returns
 from perpkit.research.quality.raw import NAMED, ROW, Edit, Found, Raw
+from perpkit.research.quality.rhythm import FARTHEST, hours_late
 from perpkit.research.quality.telling import Place, first_ms, found, hour_ms, moment, rows
 from perpkit.units import HOUR_MS
 
 NAME = "zone"
-FARTHEST: Final = 14  # hours: no clock on earth is further from UTC
-_LAGS: Final = range(-FARTHEST, FARTHEST + 1)
-_LEAST: Final = 48  # hours that two series must share
-_MOST: Final = 5_000  # the last so many tell as much as three years do
-_SURE: Final = 0.8  # a correlation at the stored hour that no other hour need be asked after
-_GOOD: Final = 0.5  # of a correlation; real tokens and perps have 0.3 to 0.99 at the right hour
-_MARGIN: Final = 0.2  # by which the best hour beats the stored one; real premiums lose 0.15 an hour
-_EXTREME: Final = 8.0  # of the usual distance from the middle
-_EQUAL: Final = 0.9  # share of equal rates at the right hour
-
+MOVING: Final = ("equity", "crypto")  # kinds of tokens whose price moves; bills and cash may rest
 Key = tuple[str, str]  # table and instrument
-
-
-class Line(NamedTuple):
-    """Values of one instrument on a common clock, NaN where absent."""
-
-    first: int  # hour since the epoch
-    values: F64
 
 
 def check(raw: Raw) -> Iterator[Found]:
@@ -44,22 +29,84 @@ def check(raw: Raw) -> Iterator[Found]:
     the spans of the instruments of a table.
     """
     spans = {table.name: _spans(raw, table) for table in (PERPS, FUNDING, TOKENS)}
-    late = _by_observed(raw)
     apart = _apart(raw) if raw.described else {}
+    may = _by_rhythm(raw)
+    agreed = _agreeing(may, apart)
+    late = {key: lags[0] for key, lags in agreed.items()} | _by_observed(raw)
     for coin, links in apart.items():
-        if (PERPS.name, coin) in late:
-            continue
-        late |= _blamed(coin, {k: lag for k, lag in links.items() if k not in late}, spans)
-    told = set(late)
-    for (table, name), hours in late.items():
-        if hours:
-            yield _told(raw, table, name, hours, sure=True)
+        if (PERPS.name, coin) not in late:
+            late |= _blamed(coin, {k: lag for k, lag in links.items() if k not in late}, spans)
+    for (table, hours), names in _together(late).items():
+        for group in _groups(raw, table, names, spans[table]):
+            may_be = agreed.get((table, group[0]), [hours])
+            yield _told(raw, table, group, may_be if hours in may_be else [hours], "")
     for table, own in spans.items():
-        tested = {name for (t, name) in told if t == table}
+        tested = {name for (t, name) in late if t == table}
         tested |= {name for name in own if _tested(table, name, apart)}
         for name, hours in _odd(own).items():
             if name not in tested:
-                yield _told(raw, table, name, hours, sure=False)
+                yield _told(raw, table, [name], [hours], "at both ends ")
+
+
+def _agreeing(may: dict[Key, list[int]], apart: dict[str, dict[Key, int]]) -> dict[Key, list[int]]:
+    """Shifts that a price's own week allows, less those that its perp or its tokens contradict."""
+    made = dict(may)
+    for coin, links in apart.items():
+        own = (PERPS.name, coin)
+        for key, lag in links.items():
+            if own in may:
+                kept = [n for n in made[own] if n + lag in may.get(key, [0])]
+                made[own] = kept or made[own]
+            if key in may:
+                kept = [n for n in made[key] if n - lag in may.get(own, [0])]
+                made[key] = kept or made[key]
+    return made
+
+
+def _groups(
+    raw: Raw, table: str, names: list[str], spans: dict[str, tuple[int, int]]
+) -> list[list[str]]:
+    """One group of a table that is late as a whole; else each instrument for itself."""
+    others = [name for name in spans if name not in names]
+    still = {name for name, meta in raw.about.tokens.items() if meta.kind not in MOVING}
+    alike = len({spans[name] for name in spans}) == 1 and still.issuperset(others)
+    if len(names) > 1 and (not others or (table == TOKENS.name and alike)):
+        return [names + others]
+    return [[name] for name in names]
+
+
+def _together(late: dict[Key, int]) -> dict[tuple[str, int], list[str]]:
+    """Late instruments by their table and by how many hours."""
+    made: dict[tuple[str, int], list[str]] = {}
+    for (table, name), hours in late.items():
+        if hours:
+            made.setdefault((table, hours), []).append(name)
+    return made
+
+
+def _by_rhythm(raw: Raw) -> dict[Key, list[int]]:
+    """Hours that prices of US stocks may be late, by when they change and when they rest."""
+    made: dict[Key, list[int]] = {}
+    if not raw.described:
+        return made
+    if raw.has("perps", "external_px"):
+        for coin, own in _by_name(raw, PERPS).items():
+            made[PERPS.name, coin] = _late_by(own, "external_px")
+    if raw.has("tokens", "bid_px"):
+        for token, own in _by_name(raw, TOKENS).items():
+            if raw.about.tokens[token].kind in MOVING:
+                made[TOKENS.name, token] = _late_by(own, "bid_px")
+    return {key: lags for key, lags in made.items() if lags}
+
+
+def _late_by(own: pl.DataFrame, column: str) -> list[int]:
+    told = own.select((hour_ms() // HOUR_MS).alias("hour"), column).drop_nulls()
+    near = (pl.col("hour").diff() == 1) & (pl.col(column) != pl.col(column).shift(1))
+    told = told.with_columns(near.fill_null(value=False).alias("changed"))
+    if not told.height:
+        return []
+    hour = told["hour"].to_numpy().astype(np.int64)
+    return hours_late(hour, told["changed"].to_numpy())
 
 
 def _tested(table: str, name: str, apart: dict[str, dict[Key, int]]) -> bool:
@@ -105,7 +152,7 @@ def _apart(raw: Raw) -> dict[str, dict[Key, int]]:
         for token, meta in raw.about.tokens.items():
             if meta.underlying == under and px is not None and raw.has("tokens"):
                 quotes = raw.tables[TOKENS.name].filter(pl.col("token") == token)
-                lag = _lag_of(_returns(px), _returns(_price(quotes)))
+                lag = lag_of(returns(px), returns(_price(quotes)))
                 if lag is not None:
                     links[TOKENS.name, token] = lag
         made[coin] = links
@@ -123,107 +170,27 @@ def _funding_lag(raw: Raw, coin: str, own: pl.DataFrame) -> int | None:
     settled = raw.tables[FUNDING.name].filter(pl.col("coin") == coin)
     for column in ("funding", "premium"):
         if column in own.columns and column in settled.columns:
-            lag = _equal_lag(_line(own, pl.col(column)), _line(settled, pl.col(column)))
+            lag = equal_lag(line(own, pl.col(column)), line(settled, pl.col(column)))
             if lag is not None:
                 return lag
     if "premium" not in settled.columns:
         return None
-    return _lag_of(_premium(own), _line(settled, pl.col("premium")))
+    return lag_of(_premium(own), line(settled, pl.col("premium")))
 
 
 def _premium(own: pl.DataFrame) -> Line | None:
     if {"mark_px", "oracle_px"} <= set(own.columns):
-        return _line(own, pl.col("mark_px") / pl.col("oracle_px") - 1.0)
+        return line(own, pl.col("mark_px") / pl.col("oracle_px") - 1.0)
     return None
 
 
 def _price(own: pl.DataFrame) -> Line | None:
     if {"bid_px", "ask_px"} <= set(own.columns):
-        return _line(own, ((pl.col("bid_px") + pl.col("ask_px")) / 2).log())
+        return line(own, ((pl.col("bid_px") + pl.col("ask_px")) / 2).log())
     for column in ("oracle_px", "mark_px", "mid_px", "external_px"):
         if column in own.columns and own[column].null_count() < own.height:
-            return _line(own, pl.col(column).log())
+            return line(own, pl.col(column).log())
     return None
-
-
-def _line(own: pl.DataFrame, value: pl.Expr) -> Line | None:
-    told = own.select((hour_ms() // HOUR_MS).alias("hour"), value.cast(pl.Float64).alias("value"))
-    told = told.filter(pl.col("value").is_finite()).tail(_MOST)
-    if told.height < _LEAST:
-        return None
-    hour = told["hour"].to_numpy().astype(np.int64)
-    values = np.full(int(hour[-1] - hour[0]) + 1, np.nan)
-    values[hour - hour[0]] = told["value"].to_numpy()
-    return Line(int(hour[0]), values)
-
-
-def _returns(line: Line | None) -> Line | None:
-    return None if line is None else Line(line.first + 1, np.diff(line.values))
-
-
-def _at(line: Line, lag: int, first: int, count: int) -> F64:
-    """Values of a line moved `lag` hours back, on a clock."""
-    made = np.full(count, np.nan)
-    start = line.first - lag - first
-    low, high = max(start, 0), min(start + len(line.values), count)
-    if low < high:
-        made[low:high] = line.values[low - start : high - start]
-    return made
-
-
-def _lag_of(base: Line | None, other: Line | None) -> int | None:
-    """Hours that a series is later than another it moves with; None where they show none."""
-    if base is None or other is None:
-        return None
-    base, other = _tamed(base), _tamed(other)
-    found_at: dict[int, float] = {}
-    for lag in sorted(_LAGS, key=abs):
-        moved = _at(other, lag, base.first, len(base.values))
-        both = np.isfinite(moved) & np.isfinite(base.values)
-        if both.sum() >= _LEAST:
-            a, b = base.values[both], moved[both]
-            if a.std() > 0 and b.std() > 0:
-                found_at[lag] = float(np.corrcoef(a, b)[0, 1])
-        if found_at.get(0, 0.0) >= _SURE:
-            return 0
-    if not found_at:
-        return None
-    best = max(found_at, key=lambda lag: (found_at[lag], -abs(lag)))
-    if found_at[best] < _GOOD:
-        return None
-    return best if found_at[best] >= found_at.get(0, 0.0) + _MARGIN else 0
-
-
-def _tamed(line: Line) -> Line:
-    """Without the extremes, of which a single one would make or break a correlation."""
-    known = line.values[np.isfinite(line.values)]
-    middle = float(np.median(known))
-    away = float(np.median(np.abs(known - middle)))
-    if away == 0.0:
-        return line
-    far = _EXTREME * away
-    return Line(line.first, np.clip(line.values, middle - far, middle + far))
-
-
-def _equal_lag(base: Line | None, other: Line | None) -> int | None:
-    """The same where the two hold the same numbers; the commonest of them tells nothing."""
-    if base is None or other is None:
-        return None
-    known = base.values[np.isfinite(base.values)]
-    numbers, counts = np.unique(known, return_counts=True)
-    telling = np.isfinite(base.values) & (base.values != numbers[np.argmax(counts)])
-    share: dict[int, float] = {}
-    for lag in sorted(_LAGS, key=abs):
-        moved = _at(other, lag, base.first, len(base.values))
-        both = telling & np.isfinite(moved)
-        if both.sum() >= _LEAST / 4:
-            share[lag] = float(np.mean(np.abs(base.values[both] - moved[both]) < 1e-12))
-        if share.get(0, 0.0) >= _EQUAL:
-            return 0
-    if not share:
-        return None
-    best = max(share, key=lambda lag: (share[lag], -abs(lag)))
-    return best if share[best] >= _EQUAL else None
 
 
 # --------------------------------------------------------------------------- whose fault it is
@@ -274,23 +241,27 @@ def _blamed(
     return {key: lag for key, lag in links.items() if lag}
 
 
-def _told(raw: Raw, table: str, name: str, hours: int, *, sure: bool) -> Found:
-    bad = raw.tables[table].filter(pl.col(NAMED[table].instrument) == name)
+def _told(raw: Raw, table: str, names: list[str], lags: list[int], ends: str) -> Found:
+    """A finding; sure where one lag alone is possible and more than the ends of the rows say so."""
+    key, hours = NAMED[table].instrument, lags[0]
+    bad = raw.tables[table].filter(pl.col(key).is_in(names))
+    name = names[0] if len(names) == 1 else f"all {key}s"
     way = "late" if hours > 0 else "early"
-    count = rows(abs(hours), "hour")
+    many = " or ".join(str(abs(lag)) for lag in sorted(lags, key=abs))
+    count = rows(abs(hours), "hour") if len(lags) == 1 else f"{many} hours"
+    if ends:
+        fix = "--fix leaves them, as nothing else tells: compare a day with the source"
+    elif len(lags) > 1:
+        fix = "--fix leaves them, as the price rests longer than its market: compare a day"
+    else:
+        fix = "--fix shifts them"
+    against = f"all other {key}s" if ends else "the records or the market it belongs with"
+    say = (
+        f"time is {count} {way} {ends}against {against}, as where a local clock is stored as UTC, "
+        f"in {rows(bad.height)}, first {moment(first_ms(bad))}; {fix}"
+    )
+    sure = not ends and len(lags) == 1
     after = (pl.col("time").cast(pl.Int64) - hours * HOUR_MS).cast(TIME).alias("after")
     edit = Edit(table, "time", bad.select(ROW, after), sure, f"{count} {way}")
-    if sure:
-        say = (
-            f"time is {count} {way} against the records it belongs with, as where a local clock "
-            f"is stored as UTC, in {rows(bad.height)}, first {moment(first_ms(bad))}; --fix "
-            "shifts them"
-        )
-    else:
-        say = (
-            f"both ends are {count} {way} against all other {NAMED[table].instrument}s, as where "
-            f"a local clock is stored as UTC, {rows(bad.height)}, first {moment(first_ms(bad))}; "
-            "--fix leaves them, as nothing else tells: compare a day with the source"
-        )
     grade = Severity.ERROR if sure else Severity.WARNING
     return found(raw, NAME, Place(table, name, bad), say, edit, severity=grade)
