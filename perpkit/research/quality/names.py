@@ -34,7 +34,7 @@ def _nulls(raw: Raw, table: Table) -> Iterator[Found]:
         lacking = [key for key in keys if bad[key].null_count()]
         say = (
             f"{' and '.join(lacking)} is null in {rows(bad.height)}; it cannot be known which row "
-            "is meant: fill it at the source or remove the row"
+            "is meant, so --fix leaves it: fill it at the source or remove the row"
         )
         edit = removed(table.name, bad, say, sure=False)
         yield found(raw, NAME, Place(table.name, "", bad), say, edit)
@@ -52,12 +52,13 @@ def _strangers(raw: Raw, table: Table) -> Iterator[Found]:
         if own in known:
             words = sorted(set(place.bad["kind"].to_list()))
             advice = nearest(words[0], table.choices["kind"])
-            say = f'kind is "{words[0]}" in {rows(place.bad.height)}, {_first(place)}; {advice}'
+            where = f"{rows(place.bad.height)}, {_first(place)}"
+            say = f'kind is "{words[0]}" in {where}; --fix leaves it: {advice}'
             yield found(raw, NAME, place, say, removed(table.name, place.bad, say, sure=False))
             continue
         say = (
-            f"{name} {own} is not in {FILE}, {rows(place.bad.height)}, {_first(place)}; correct "
-            f"it, or add it there: {nearest(own, sorted(known))}"
+            f"{name} {own} is not in {FILE}, {rows(place.bad.height)}, {_first(place)}; --fix "
+            f"leaves it: correct it, or add it there: {nearest(own, sorted(known))}"
         )
         yield found(raw, NAME, place, say, _meant(frame, table, place, known, say))
 
