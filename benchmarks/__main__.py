@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, timing
+from benchmarks import checking, forming, memory, squeeze, start, timing
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory")
+PARTS = ("loop", "squeeze", "forming", "start", "memory", "checking")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,14 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
+def show_checking(rows: list[checking.Checking]) -> None:
+    lines = [
+        (r.what, f"{r.seconds:.1f}", f"{r.peak_mb:.0f}", f"{r.above_imports_mb:.0f}", f"{r.rows:,}")
+        for r in rows
+    ]
+    table(("checking", "s", "peak MB", "above imports", "rows"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -103,6 +111,10 @@ def main() -> None:
         peaks = memory.measure()
         show_memory(peaks)
         made["memory"] = [m._asdict() for m in peaks]
+    if "checking" in parts:
+        checked = checking.measure()
+        show_checking(checked)
+        made["checking"] = [c._asdict() for c in checked]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

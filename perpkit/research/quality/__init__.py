@@ -5,8 +5,8 @@ edits that would mend them. Those in `CHECKS` are played in turn, each on what t
 would leave, so that one fault is found once. `write_fixed` writes the sure edits.
 """
 
+from perpkit.research.quality.checks import CHECKS, Inspected, inspect
 from perpkit.research.quality.fix import Change, Fixed, write_fixed
-from perpkit.research.quality.inspect import CHECKS, Inspected, inspect
 from perpkit.research.quality.raw import Edit, Found, Raw, read_raw, strict_frames
 
 __all__ = [

@@ -10,6 +10,7 @@ from perpkit.dataset.schema import FUNDING, TABLES, Table
 from perpkit.research.findings import Severity
 from perpkit.research.quality.raw import ROW, Found, Raw
 from perpkit.research.quality.telling import (
+    Place,
     first_ms,
     found,
     hour_ms,
@@ -52,7 +53,7 @@ def _of_table(raw: Raw, table: Table) -> Iterator[Found]:
     both = both.with_columns(alike.alias("alike"))
     for place in places(raw, table.name, both.filter(pl.col("alike"))):
         say = (
-            f"{rows(place.bad.height)} repeat another one word for word, first "
+            f"{rows(place.bad.height)} {_verb(place, 'repeat')} another one word for word, first "
             f"{moment(first_ms(place.bad))}; --fix drops them"
         )
         edit = removed(table.name, place.bad, "repeats another row word for word", sure=True)
@@ -61,9 +62,13 @@ def _of_table(raw: Raw, table: Table) -> Iterator[Found]:
         yield found(raw, NAME, place, say, edit, severity=grade)
     for place in places(raw, table.name, both.filter(~pl.col("alike"))):
         say = (
-            f"{rows(place.bad.height)} contradict another row of the same time, first "
-            f"{moment(first_ms(place.bad))}; --fix leaves them, as none is surely right: keep one "
-            "row of each"
+            f"{rows(place.bad.height)} {_verb(place, 'contradict')} another row of the same "
+            f"time, first {moment(first_ms(place.bad))}; --fix leaves them, as none is surely "
+            "right: keep one row of each"
         )
         edit = removed(table.name, place.bad, say, sure=False)
         yield found(raw, NAME, place, say, edit)
+
+
+def _verb(place: Place, verb: str) -> str:
+    return f"{verb}s" if place.bad.height == 1 else verb

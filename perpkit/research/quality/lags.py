@@ -16,8 +16,10 @@ _LAGS: Final = range(-FARTHEST, FARTHEST + 1)
 _LEAST: Final = 48  # hours that two series must share
 _MOST: Final = 5_000  # the last so many tell as much as three years do
 _SURE: Final = 0.8  # a correlation at the stored hour that no other hour need be asked after
-_GOOD: Final = 0.5  # of a correlation; real tokens and perps have 0.3 to 0.99 at the right hour
-_MARGIN: Final = 0.2  # by which the best hour beats the stored one; real premiums lose 0.15 an hour
+_GOOD: Final = (
+    0.5  # of a correlation; a broker's tokens and perps have 0.87 to 0.98 at the right hour
+)
+_MARGIN: Final = 0.2  # by which the best hour beats the stored one
 _EXTREME: Final = 8.0  # of the usual distance from the middle
 _EQUAL: Final = 0.9  # share of equal rates at the right hour
 
