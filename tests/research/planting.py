@@ -206,7 +206,7 @@ def split(ratio: float, *, recorded: bool = False):
                     "time": [when],
                     "underlying": [COINS[n][-1]],
                     "kind": ["split"],
-                    "amount": [ratio],
+                    "amount": [float(ratio)],
                 },
                 schema_overrides={"time": MS},
             )
@@ -222,6 +222,14 @@ def swapped(table: str, low: str, high: str):
         _set(tables, table, where, {low: pl.col(high), high: pl.col(low)})
 
     return plant
+
+
+def new_york(tables: Tables, n: int, row: int) -> None:
+    """New York's wall clock written as UTC; March has the hour that is skipped alone."""
+    del row
+    wall = pl.col("time").dt.convert_time_zone("America/New_York").dt.replace_time_zone(None)
+    where = _rows("perps", n, 0, HOURS)
+    _set(tables, "perps", where, {"time": wall.dt.replace_time_zone("UTC")})
 
 
 ALL = HOURS
@@ -277,6 +285,7 @@ FAULTS = {
     "zone_coin_west": Fault("zone", cells("perps", ("time",), later(-240), ALL, at=0)),
     "zone_token": Fault("zone", cells("tokens", ("time",), later(-240), ALL, at=0)),
     "zone_funding": Fault("zone", cells("funding", ("time",), later(300), ALL, at=0)),
+    "zone_new_york": Fault("zone", new_york, False),
     "delisted": Fault("delisted", delisted),
     "carried": Fault("delisted", carried),
     "split_10": Fault("splits", split(10), False),

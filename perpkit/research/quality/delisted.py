@@ -57,8 +57,9 @@ def _told(raw: Raw, place: Place, funding: pl.DataFrame) -> Found:
     carried = bad["funding"].n_unique() == 1 and before.height > 0
     carried = carried and bad["funding"][0] == before["funding"][-1]
     word = ", all at the last rate" if carried else ""
+    verb = "follows" if bad.height == 1 else "follow"
     say = (
-        f"{rows(bad.height)} of funding {'follows' if bad.height == 1 else 'follow'} the coin's last price of {moment(ended)}{word}, "
+        f"{rows(bad.height)} of funding {verb} the coin's last price of {moment(ended)}{word}, "
         f"first {moment(first_ms(bad))}; --fix drops them, as nothing is settled after a delisting"
     )
     edit = removed(place.table, bad, "settled after the coin's last price", sure=True)

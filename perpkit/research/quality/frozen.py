@@ -27,6 +27,7 @@ from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.sessions import EXTERNAL_SESSIONS, open_at, session_hours
 
 NAME = "frozen"
+_MOVES: Final = 0.5  # share of the hours out of cash sessions that a price moves in, or rests there
 LEAST_HOURS: Final = 6  # open hours without a change; in recorded data the most is 3
 _PERPS: Final = ("oracle_px", "mark_px", "mid_px", "impact_bid_px", "impact_ask_px", "external_px")
 _TOKENS: Final = ("bid_px", "ask_px")
@@ -75,7 +76,8 @@ def _open_rows(
     if table is TOKENS:
         is_open = _token_open(raw, book, name, ns)
     else:
-        is_open = _perp_open(raw, book, name, ns, cash=column == "external_px")
+        cash = column == "external_px" and not _extended(raw, name)
+        is_open = _perp_open(raw, book, name, ns, cash=cash, outside=column == "external_px")
     still = still.filter(pl.Series(is_open))
     return still.filter(pl.len().over("run") >= LEAST_HOURS)
 
@@ -93,9 +95,22 @@ def _token_open(raw: Raw, book: Rulebook, name: str, ns: I64) -> B8:
         return np.zeros(len(ns), np.bool_)
 
 
-def _perp_open(raw: Raw, book: Rulebook, name: str, ns: I64, *, cash: bool) -> B8:
+def _extended(raw: Raw, coin: str) -> bool:
+    """Whether the price outside the chain moves before and after the cash session too."""
+    own = raw.tables[PERPS.name].filter(pl.col("coin") == coin).select("time", "external_px")
+    ns = own["time"].dt.epoch("ms").to_numpy().astype(np.int64) * 1_000_000
+    try:
+        phase = session_hours(ns, "us_24_5").phase
+    except DataError:
+        return False
+    moved = (own["external_px"] != own["external_px"].shift(1)).fill_null(value=False).to_numpy()
+    there = phase == Phase.EXTENDED
+    return bool(there.any() and moved[there].mean() >= _MOVES)
+
+
+def _perp_open(raw: Raw, book: Rulebook, name: str, ns: I64, *, cash: bool, outside: bool) -> B8:
     session = session_of(raw, book, name, int(ns[-1]))
-    if cash and session in {"24/7", "none"}:
+    if outside and session in {"24/7", "none"}:
         session = "us_24_5"
     try:
         phase = session_hours(ns, session).phase
