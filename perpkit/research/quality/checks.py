@@ -57,6 +57,9 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+_MANY: Final = 3  # instruments with the same fault at once, more than half, share one cause
+
+
 class Inspected(NamedTuple):
     """What all checks found, what they would change, in order, and what that would leave."""
 
@@ -93,7 +96,7 @@ def inspect(raw: Raw, venue: str | None = None, book: Rulebook | None = None) ->
 
 
 def _joined(raw: Raw, findings: list[Finding]) -> list[Finding]:
-    """One finding where every instrument of a table has the same fault in the same hours."""
+    """One finding where most instruments of a table have the same fault in the same hours."""
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for one in findings:
         hour = None if one.first_ns is None else one.first_ns // HOUR_NS
@@ -104,9 +107,11 @@ def _joined(raw: Raw, findings: list[Finding]) -> list[Finding]:
         table = next(name for name, label in raw.labels.items() if label == group[0].place)
         key = NAMED[table].instrument
         every = raw.tables[table][key].n_unique() if len(group) > 1 else 0
-        if len(group) > 1 and len({one.instrument for one in group}) == every:
+        names = [one.instrument for one in group]
+        if 1 < every == len(names) or (len(names) >= _MANY and 2 * len(names) > every):
+            who = f"all {key}s" if len(names) == every else ", ".join(names)
             total = sum(one.rows for one in group)
-            made.append(group[0]._replace(instrument=f"each of all {key}s", rows=total))
+            made.append(group[0]._replace(instrument=f"each of {who}", rows=total))
         else:
             made += group
     order = {id(one): n for n, one in enumerate(findings)}
