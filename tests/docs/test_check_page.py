@@ -54,7 +54,8 @@ def test_columns_of_the_log_are_told() -> None:
 def test_limits_are_those_of_the_code() -> None:
     said = " ".join(PAGE.split())
     for words in (
-        f"{series.JUMP:g} times, {series.SHORT} rows",
+        f"{series.JUMP:g} times, {outliers.SMALL:g} where another price stays; {series.SHORT} rows",
+        f"leaps {outliers.SMALL:g} times and comes back to within {outliers._BACK:g}",
         f"{telling.LATE_MS // 60_000} minutes",
         f"1 to {rhythm.FARTHEST} hours",
         f"{frozen.LEAST_HOURS} hours without a change",

@@ -264,6 +264,8 @@ FAULTS = {
     "print_interest": Fault("outliers", cells("perps", ("open_interest",), by(100))),
     "print_first": Fault("outliers", cells("perps", ("mark_px",), by(4), at=0)),
     "print_last": Fault("outliers", cells("perps", ("mark_px",), by(100), at=HOURS - 1)),
+    "small_print": Fault("outliers", cells("perps", ("oracle_px",), by(1.2)), False),
+    "small_print_mark": Fault("outliers", cells("perps", ("mark_px",), by(0.85), 2), False),
     "frozen_perp": Fault("frozen", stuck("perps", PERP_PX, 30), False),
     "frozen_mark": Fault("frozen", stuck("perps", ("mark_px",), 12), False),
     "frozen_token": Fault("frozen", stuck("tokens", TOKEN_PX, 24), False),

@@ -48,6 +48,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     percent.check,
     values.check,
     outliers.check,
+    outliers.check_small,
     cents.check,
     cents.check_legs,
     splits.check,

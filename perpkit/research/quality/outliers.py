@@ -11,6 +11,7 @@ import polars as pl
 
 from perpkit.arrays import B8
 from perpkit.dataset.schema import PERPS, Table
+from perpkit.research.findings import Severity
 from perpkit.research.quality.raw import ROW, Found, Raw
 from perpkit.research.quality.series import (
     JUMP,
@@ -34,6 +35,9 @@ from perpkit.research.quality.telling import (
 NAME = "outliers"
 # Interest of one hour to the next goes to 1.5 in recorded data, the volume of a day to 4.7.
 _ALIKE: Final = log(1.25)  # prints of one size differ by no more from the next larger
+SMALL: Final = 1.12  # a print that may have been paid; xyz:SKHX printed 19% off on 2026-07-27
+_BACK: Final = 1.04  # how near to the level before a small print it comes back, and others stay
+_EXTREMES: Final = ("mark_high_px", "mark_low_px")  # may be far off for a moment
 _SIZES: Final = {"open_interest": 3.0, "day_ntl_vlm": 20.0}
 
 
@@ -62,6 +66,37 @@ def check(raw: Raw) -> Iterator[Found]:
             yield from _told(raw, table, name, seen[name])
 
 
+def check_small(raw: Raw) -> Iterator[Found]:
+    """Prices of perps that leap less and come back, while another price of the rows stays."""
+    if not raw.has(PERPS.name):
+        return
+    seen: dict[str, list[tuple[Series, B8]]] = {}
+    columns = [name for name in columns_of(raw, PERPS) if name not in _EXTREMES]
+    for column in columns:
+        for own in jumping(raw, PERPS, column, SMALL):
+            made = prints(own, SMALL, _BACK)
+            if made.any() and _unshared(raw, own, made, columns):
+                seen.setdefault(own.instrument, []).append((own, made))
+    for name in sorted(seen):
+        yield from _told(raw, PERPS, name, seen[name], sure=False)
+
+
+def _unshared(raw: Raw, own: Series, made: B8, columns: list[str]) -> bool:
+    """Whether in these rows another price of the perp stays where it was."""
+    at = np.flatnonzero(made)
+    first = at[np.concatenate([[True], np.diff(at) > 1])]
+    for column in columns:
+        other = series(raw, PERPS, column, own.instrument)
+        place = np.searchsorted(other.time_ms, own.time_ms[first])
+        there = (place > 0) & (place < len(other.time_ms))
+        if column == own.column or not there.all():
+            continue
+        step = np.abs(other.log_px[place] - other.log_px[place - 1])
+        if (other.time_ms[place] == own.time_ms[first]).all() and (step <= log(_BACK)).all():
+            return True
+    return False
+
+
 def _alone(raw: Raw, table: Table, own: Series, edge: slice) -> bool:
     """Whether another price of the same hours does not jump as this one does at its edge."""
     at = edge.start or edge.stop
@@ -79,7 +114,9 @@ def _alone(raw: Raw, table: Table, own: Series, edge: slice) -> bool:
     return False
 
 
-def _told(raw: Raw, table: Table, name: str, seen: list[tuple[Series, B8]]) -> Iterator[Found]:
+def _told(
+    raw: Raw, table: Table, name: str, seen: list[tuple[Series, B8]], *, sure: bool = True
+) -> Iterator[Found]:
     """One finding for the prints of one size, prices and sizes apart."""
     cells = pl.concat(_cells(own, made) for own, made in seen)
     cells = cells.sort("event", "away", descending=[False, True])
@@ -90,7 +127,7 @@ def _told(raw: Raw, table: Table, name: str, seen: list[tuple[Series, B8]]) -> I
     other = (pl.col("step").diff() > _ALIKE) | (pl.col("size") != pl.col("size").shift(1))
     cells = cells.with_columns(other.fill_null(value=False).cum_sum().alias("group"))
     for own in cells.partition_by("group", maintain_order=True):
-        yield _one(raw, table, name, own)
+        yield _one(raw, table, name, own, sure=sure)
 
 
 def _cells(own: Series, made: B8) -> pl.DataFrame:
@@ -110,18 +147,22 @@ def _cells(own: Series, made: B8) -> pl.DataFrame:
     )
 
 
-def _one(raw: Raw, table: Table, name: str, cells: pl.DataFrame) -> Found:
+def _one(raw: Raw, table: Table, name: str, cells: pl.DataFrame, *, sure: bool) -> Found:
     frame = raw.tables[table.name]
     columns = [c for c in frame.columns if c in set(cells["column"])]
     edits = []
     for column in columns:
         hit = cells.filter(pl.col("column") == column).select(ROW)
-        edits.append(blank(table.name, column, hit, "a print far off its hours", sure=True))
+        edits.append(blank(table.name, column, hit, "a print far off its hours", sure=sure))
     bad = frame.join(cells.select(ROW).unique(), on=ROW, how="semi").sort("time")
     most = cells.sort("away")["step"][-1]
+    fix = (
+        "--fix writes null" if sure else "--fix leaves it, as it may have been paid: compare trades"
+    )
     say = (
         f"{', '.join(columns)} {'leap' if len(columns) > 1 else 'leaps'} to "
         f"{np.exp(most):.3g} times the hours around in {rows(bad.height)}, first "
-        f"{moment(first_ms(bad))}; --fix writes null"
+        f"{moment(first_ms(bad))}; {fix}"
     )
-    return found(raw, NAME, Place(table.name, name, bad), say, *edits)
+    grade = Severity.ERROR if sure else Severity.WARNING
+    return found(raw, NAME, Place(table.name, name, bad), say, *edits, severity=grade)

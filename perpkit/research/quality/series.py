@@ -80,8 +80,10 @@ def series(raw: Raw, table: Table, column: str, instrument: str) -> Series:
     )
 
 
-def prints(own: Series, jump: float = JUMP) -> B8:
+def prints(own: Series, jump: float = JUMP, back: float | None = None) -> B8:
     """Rows that leave the level before them and come back to it within `SHORT` rows.
+
+    They leave by `jump` and come back to within `back` of it, by default as near.
 
     >>> px = np.log(np.array([100.0, 101, 400, 99, 100, 1, 2, 100]))
     >>> none = np.zeros(8, np.int64)
@@ -89,14 +91,14 @@ def prints(own: Series, jump: float = JUMP) -> B8:
     [2, 5, 6]
     """
     made = np.zeros(len(own.log_px), np.bool_)
-    level, far = own.log_px, log(jump)
+    level, near = own.log_px, log(back or jump)
     done = 0
     for place in own.jumps(jump).tolist():
         if place < done or place == 0:
             continue
-        back = np.abs(level[place : place + SHORT + 1] - level[place - 1]) <= far
-        if back.any():
-            done = place + int(np.argmax(back))
+        home = np.abs(level[place : place + SHORT + 1] - level[place - 1]) <= near
+        if home.any():
+            done = place + int(np.argmax(home))
             made[place:done] = True
     return made
 
