@@ -10,9 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from benchmarks import checking, forming, memory, squeeze, start, timing
 
 PARTS = ("loop", "squeeze", "forming", "start", "memory", "checking")
+=======
+from benchmarks import forming, memory, squeeze, start, store, timing
+
+PARTS = ("loop", "squeeze", "forming", "start", "memory", "store")
+>>>>>>> w9-STORE
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,12 +66,27 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
+<<<<<<< HEAD
 def show_checking(rows: list[checking.Checking]) -> None:
     lines = [
         (r.what, f"{r.seconds:.1f}", f"{r.peak_mb:.0f}", f"{r.above_imports_mb:.0f}", f"{r.rows:,}")
         for r in rows
     ]
     table(("checking", "s", "peak MB", "above imports", "rows"), lines)
+=======
+def show_store(rows: list[store.Opening]) -> None:
+    lines = [
+        (
+            r.what,
+            f"{r.rows:,}",
+            f"{r.seconds:.3f}",
+            f"{r.least:.3f}-{r.most:.3f}",
+            f"{r.processor:.3f}",
+        )
+        for r in rows
+    ]
+    table(("store of 64 coins, 3 years", "rows", "s", "min-max", "processor s"), lines)
+>>>>>>> w9-STORE
 
 
 def machine() -> dict[str, Any]:
@@ -111,10 +132,17 @@ def main() -> None:
         peaks = memory.measure()
         show_memory(peaks)
         made["memory"] = [m._asdict() for m in peaks]
+<<<<<<< HEAD
     if "checking" in parts:
         checked = checking.measure()
         show_checking(checked)
         made["checking"] = [c._asdict() for c in checked]
+=======
+    if "store" in parts:
+        opened = store.measure(told.runs)
+        show_store(opened)
+        made["store"] = [o._asdict() for o in opened]
+>>>>>>> w9-STORE
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

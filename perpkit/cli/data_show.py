@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -160,7 +160,7 @@ def _terms(found: Inventory, out: Lines) -> None:
         if terms is None:
             lines = [f"venue {meta.venue}, which the rulebook does not have"]
         else:
-            lines = [f"venue {meta.venue}", *(_in_force(term) for term in terms)]
+            lines = [f"venue {meta.venue}", *_in_force(terms)]
         if meta.terms:
             own = ", ".join(f"{key} {value}" for key, value in meta.terms.items())
             lines.append(f"dataset.toml: {own}")
@@ -172,13 +172,19 @@ def _terms(found: Inventory, out: Lines) -> None:
             out.wrap("    ", line)
 
 
-def _in_force(term: InForce) -> str:
+def _in_force(terms: tuple[InForce, ...]) -> Iterator[str]:
+    """A line of all terms, then one for each date on which some changed."""
     from perpkit.units import stamp
 
-    words = ", ".join(
-        f"{key} {'unknown' if value is None else value}" for key, value in term.values.items()
-    )
-    return f"from {stamp(term.from_ns)[:10]}: {words}"
+    before: dict[str, object] = {}
+    for term in terms:
+        words = ", ".join(
+            f"{key} {'unknown' if value is None else value}"
+            for key, value in term.values.items()
+            if key not in before or before[key] != value
+        )
+        yield f"from {stamp(term.from_ns)[:10]}: {words}" if before else words
+        before = term.values
 
 
 def _grouped(told: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

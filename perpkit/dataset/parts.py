@@ -202,9 +202,10 @@ def parse_index(folder: Path, text: bytes) -> Index:
 def _parts(folder: Path, told: list[Any]) -> Iterable[Part]:
     known = {table.name for table in TABLES}
     seen: set[tuple[str, str | None, str]] = set()
+    kinds = tuple(_KEYS.items())
     for entry in told:
         good = isinstance(entry, dict) and entry.keys() == _KEYS.keys()
-        if not good or any(not isinstance(entry[key], kind) for key, kind in _KEYS.items()):
+        if not good or not all(isinstance(entry[key], kind) for key, kind in kinds):
             raise _broken(f"a part is given as {str(entry)[:80]}")
         if entry["table"] not in known:
             raise _broken(f'a part is of the table "{entry["table"]}"')

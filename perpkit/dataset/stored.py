@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def read_stored(folder: Path, index: Index, about: Description, span: Span) -> T
     if frames[PERPS.name].is_empty():
         perps = [part for part in index.parts if part.table == PERPS.name]
         raise nothing_left(min(p.first_ms for p in perps), max(p.last_ms for p in perps))
-    return Tables(frames, tuple(strangers(folder, index)), _digest(folder, index))
+    return Tables(frames, tuple(strangers(folder)), _digest(folder, index))
 
 
 def meeting(table: Table, index: Index, span: Span) -> list[Part]:
@@ -62,12 +63,8 @@ def _read_table(table: Table, index: Index, about: Description, span: Span) -> p
     label = f"{table.name}/" if every else table.name
     if table is PERPS and not every:
         raise DataError(f"{STORE_FILE}: no part is of perps; it is the one table a dataset needs")
-    check_all_have_rows(
-        table,
-        {part.instrument for part in every},
-        Source(label, tuple(part.name for part in every)),
-        about,
-    )
+    there = {part.instrument for part in every}
+    check_all_have_rows(table, there, Source(label, (label,) if every else ()), about)
     parts = meeting(table, index, span)
     if not parts:
         return pl.DataFrame(schema=table.dtypes)
@@ -77,22 +74,26 @@ def _read_table(table: Table, index: Index, about: Description, span: Span) -> p
     return span.cut(table, frame.drop(PART))
 
 
-def strangers(folder: Path, index: Index) -> list[str]:
+def strangers(folder: Path) -> list[str]:
     """Sentences on Parquet files in the folder of a store that it does not list."""
-    live = {part.name for part in index.parts}
-    found = [*folder.glob("*.parquet"), *(p for t in TABLES for p in folder.glob(f"{t.name}/*"))]
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    homes = {table.name: folder / table.name for table in TABLES}
+    names = [entry.name for entry in os.scandir(folder)]
+    names += [
+        f"{name}/{entry.name}"
+        for name, home in homes.items()
+        if home.is_dir()
+        for entry in os.scandir(home)
+    ]
+    # A file named as a part is a part, or was left by a killed writer.
     return [
         f"{name}: not read: {STORE_FILE} does not list it"
-        for name in names
-        if name.endswith(".parquet")
-        and name not in {*live, f"{LOG}.parquet"}
-        and not left_over(name)
+        for name in sorted(names)
+        if name.endswith(".parquet") and name != f"{LOG}.parquet" and not left_over(name)
     ]
 
 
 def _digest(folder: Path, index: Index) -> str:
     digest = hashlib.sha256(read_text(folder))
-    for part in index.parts:
-        digest.update(f"{part.name} {part.sha256}\n".encode())
+    lines = (f"{p.table} {p.instrument} {p.month} {p.sha256}\n" for p in index.parts)
+    digest.update("".join(lines).encode())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,8 +60,8 @@ Where oracle prices come from
 
 Terms in force
   xyz:NVDA: venue xyz
-    from 2026-08-12: funding_multiplier 0.5, interest_8h 0.0001, clamp_8h 0.0003, cap_1h 0.04,
-    interval_hours 1, max_leverage 20
+    funding_multiplier 0.5, interest_8h 0.0001, clamp_8h 0.0003, cap_1h 0.04, interval_hours 1,
+    max_leverage 20
     dataset.toml: sz_decimals 3
   xyz:AAPL: venue nowhere, which the rulebook does not have
 """
@@ -88,6 +89,36 @@ def test_what_is_shown_of_a_store(shown: Path, inside: Command, work: Path) -> N
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.isascii()
     assert ran.out == SHOWN
+
+
+def test_a_change_of_terms_is_told_with_its_date(
+    tmp_path: Path, inside: Command, work: Path
+) -> None:
+    with Store(tmp_path / "old").writer() as writer:
+        writer.describe(TOML)
+        old = pl.concat([prices(c, list(range(48))) for c in ("xyz:NVDA", "xyz:AAPL")])
+        writer.add("perps", old.with_columns(pl.col("time").dt.offset_by("-237d")))
+    lines = inside("data", "show", tmp_path / "old", cwd=work).out.splitlines()
+    assert "    funding_multiplier 1.0, interest_8h 0.0001" in "\n".join(lines)
+    assert "    from 2025-12-19: funding_multiplier 0.5" in lines
+
+
+def test_the_page_shows_what_is_shown(
+    inside: Command,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(work)
+    names: dict[str, Any] = {}
+    for found in re.finditer(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(found[1], names)
+    shown = re.search(r"^\$ perpkit data show grown\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    ran = inside("data", "show", "grown", cwd=work)
+    # How small the files become is for the version of polars to say.
+    size = re.compile(r"^(  (?:table|perps) .*) \S+$", re.MULTILINE)
+    assert size.sub(r"\1", ran.out[ran.out.index("grown: ") :]) == size.sub(r"\1", shown[1])
 
 
 def test_the_demo_is_shown_within_100_columns(inside: Command, work: Path) -> None:

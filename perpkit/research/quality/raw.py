@@ -200,7 +200,7 @@ def _lenient(raw: Raw, table: Table, name: str, column: pl.Series) -> pl.Series:
 def unread(raw: Raw) -> list[str]:
     """Sentences on files and columns of other names than the schema's."""
     store = is_store(raw.path)
-    made = strangers(raw.path, read_index(raw.path)) if store else misnamed(raw.path)
+    made = strangers(raw.path) if store else misnamed(raw.path)
     made += [
         f"{raw.labels[name]}: not read: {', '.join(columns)}"
         for name, columns in raw.extra.items()
