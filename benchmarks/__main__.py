@@ -10,15 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from benchmarks import checking, forming, memory, squeeze, start, timing
+from benchmarks import checking, forming, memory, squeeze, start, store, timing
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory", "checking")
-=======
-from benchmarks import forming, memory, squeeze, start, store, timing
-
-PARTS = ("loop", "squeeze", "forming", "start", "memory", "store")
->>>>>>> w9-STORE
+PARTS = ("loop", "squeeze", "forming", "start", "memory", "store", "checking")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -66,14 +60,6 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
-<<<<<<< HEAD
-def show_checking(rows: list[checking.Checking]) -> None:
-    lines = [
-        (r.what, f"{r.seconds:.1f}", f"{r.peak_mb:.0f}", f"{r.above_imports_mb:.0f}", f"{r.rows:,}")
-        for r in rows
-    ]
-    table(("checking", "s", "peak MB", "above imports", "rows"), lines)
-=======
 def show_store(rows: list[store.Opening]) -> None:
     lines = [
         (
@@ -86,7 +72,21 @@ def show_store(rows: list[store.Opening]) -> None:
         for r in rows
     ]
     table(("store of 64 coins, 3 years", "rows", "s", "min-max", "processor s"), lines)
->>>>>>> w9-STORE
+
+
+def show_checking(rows: list[checking.Checking]) -> None:
+    lines = [
+        (
+            r.what,
+            f"{r.seconds:.1f}",
+            f"{r.processor:.1f}",
+            f"{r.peak_mb:.0f}",
+            f"{r.above_imports_mb:.0f}",
+            f"{r.rows:,}",
+        )
+        for r in rows
+    ]
+    table(("checking", "s", "processor s", "peak MB", "above imports", "rows"), lines)
 
 
 def machine() -> dict[str, Any]:
@@ -132,17 +132,14 @@ def main() -> None:
         peaks = memory.measure()
         show_memory(peaks)
         made["memory"] = [m._asdict() for m in peaks]
-<<<<<<< HEAD
-    if "checking" in parts:
-        checked = checking.measure()
-        show_checking(checked)
-        made["checking"] = [c._asdict() for c in checked]
-=======
     if "store" in parts:
         opened = store.measure(told.runs)
         show_store(opened)
         made["store"] = [o._asdict() for o in opened]
->>>>>>> w9-STORE
+    if "checking" in parts:
+        checked = checking.measure()
+        show_checking(checked)
+        made["checking"] = [c._asdict() for c in checked]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

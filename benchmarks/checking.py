@@ -26,6 +26,7 @@ class Checking(NamedTuple):
     what: str
     rows: int
     seconds: float
+    processor: float  # on all cores
     peak_mb: float
     above_imports_mb: float
     findings: int
@@ -95,6 +96,7 @@ def child(folder: Path) -> dict[str, float]:
     return {
         "imports_s": imported,
         "seconds": took,
+        "processor": time.process_time(),
         "imports_mb": peak,
         "peak_mb": peak_mb(),
         "findings": len(found.findings),
@@ -113,6 +115,7 @@ def measure(coins: int = COINS, hours: int = HOURS) -> list[Checking]:
             f"data check, {coins} coins x {hours:,} h",
             3 * coins * hours,
             told["seconds"],
+            told["processor"],
             told["peak_mb"],
             told["peak_mb"] - told["imports_mb"],
             int(told["findings"]),
