@@ -14,6 +14,7 @@ from planting import (
     FAULTS,
     HOURS,
     MS,
+    PERP_PX,
     START,
     TOKEN_PX,
     TOML,
@@ -128,6 +129,55 @@ def test_another_split_explains_nothing(tables: Tables, tmp_path: Path) -> None:
     split(10, recorded=True)(own, 1, 200)
     own["actions"] = own["actions"].with_columns(amount=pl.lit(2.0))
     assert [f.check for f in check_data(save(tmp_path / "split", own)).findings] == ["splits"]
+
+
+def test_a_split_of_another_stock_explains_nothing(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    split(10, recorded=True)(own, 1, 200)
+    own["actions"] = own["actions"].with_columns(underlying=pl.lit("A"))
+    assert [f.check for f in check_data(save(tmp_path / "split", own)).findings] == ["splits"]
+
+
+def test_prices_a_hundredth_of_the_others_are_raised(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    cells("perps", ("mark_px",), by(0.01), HOURS, at=0)(own, 1, 0)
+    folder = save(tmp_path / "hundredth", own)
+    (finding,) = check_data(folder, fix=tmp_path / "fixed").findings
+    assert finding.message.startswith("mark_px is 100 times too low, in 600 rows")
+    fixed = pl.read_parquet(tmp_path / "fixed" / "perps.parquet")["mark_px"]
+    assert ((fixed / tables["perps"]["mark_px"] - 1).abs() < 1e-12).all()
+
+
+def test_hours_that_all_coins_there_lack_are_one_gap(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    missing("perps", 100)(own, 3, 0)  # listed later than the hours that the others lack
+    missing("perps", 2)(own, 2, 300)
+    for n in range(3):
+        missing("perps", 3)(own, n, 50)
+    found = check_data(save(tmp_path / "gaps", own)).findings
+    assert [(f.check, f.instrument, f.rows) for f in found] == [
+        ("gaps", "all coins", 3),
+        ("gaps", "sim:C", 2),
+    ]
+
+
+def test_a_gap_of_two_coins_is_none_of_all(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    for n in (1, 2):
+        missing("perps", 3)(own, n, 50)
+    found = check_data(save(tmp_path / "gaps", own)).findings
+    assert [f.instrument for f in found] == ["sim:B", "sim:C"]
+
+
+def test_mended_prices_are_the_true_ones(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    cells("perps", PERP_PX, by(100), 48)(own, 1, 100)
+    cells("tokens", TOKEN_PX, by(100), HOURS, at=0)(own, 0, 0)
+    check_data(save(tmp_path / "cents", own), fix=tmp_path / "fixed")
+    for name, columns in (("perps", PERP_PX), ("tokens", TOKEN_PX)):
+        fixed = pl.read_parquet(tmp_path / "fixed" / f"{name}.parquet")
+        for column in columns:
+            assert ((fixed[column] / tables[name][column] - 1).abs() < 1e-12).all()
 
 
 def test_a_shock_explains_a_depeg(tables: Tables, tmp_path: Path) -> None:
@@ -341,6 +391,28 @@ def test_mended_rates_are_the_true_ones(tables: Tables, tmp_path: Path) -> None:
     check_data(save(tmp_path / "spoiled", own), fix=tmp_path / "fixed")
     fixed = pl.read_parquet(tmp_path / "fixed" / "funding.parquet")
     assert fixed.equals(tables["funding"])
+
+
+def test_swapped_columns_are_put_back_and_a_crossed_row_is_not(
+    tables: Tables, tmp_path: Path
+) -> None:
+    own = dict(tables)
+    FAULTS["swapped_book"].plant(own, 1, 0)
+    FAULTS["crossed_token"].plant(own, 2, 70)
+    check_data(save(tmp_path / "crossed", own), fix=tmp_path / "fixed")
+    assert pl.read_parquet(tmp_path / "fixed" / "perps.parquet").equals(tables["perps"])
+    fixed = pl.read_parquet(tmp_path / "fixed" / "tokens.parquet")
+    assert fixed["bid_px"].null_count() == fixed["ask_px"].null_count() == 1
+
+
+def test_the_log_of_a_row_mended_twice_follows_the_checks(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    cells("perps", ("time",), later(4))(own, 0, 50)
+    cells("perps", ("mark_px",), by(100))(own, 0, 50)
+    check_data(save(tmp_path / "twice", own), fix=tmp_path / "fixed")
+    log = pl.read_parquet(tmp_path / "fixed" / "fixes.parquet")
+    assert log["check"].to_list() == ["stamps", "outliers"]
+    assert [f"{time:%H:%M}" for time in log["time"]] == ["02:04", "02:00"]
 
 
 def test_columns_and_files_that_perpkit_does_not_read_are_kept(

@@ -61,7 +61,7 @@ def _columns(raw: Raw, table: Table) -> Scaled:
         for column, level in levels.items():
             if _near(level - right):
                 by = np.exp(-np.sign(level - right) * _HUNDRED)
-                own = frame.filter((pl.col(name) == row[name]) & pl.col(column).is_not_null())
+                own = raw.of(table.name, row[name]).drop_nulls(column)
                 if _whole(own, column, columns):
                     yield row[name], column, own.select(ROW, pl.lit(by).alias("by"))
 
@@ -116,7 +116,7 @@ def _right(raw: Raw, table: Table, own: Series, level: I64) -> int:
 
 def _steady(raw: Raw, table: Table, own: Series) -> F64 | None:
     """Another price of the same rows that has no spells, NaN where absent; None without any."""
-    frame = raw.tables[table.name].filter(pl.col(table.instrument) == own.instrument)
+    frame = raw.of(table.name, own.instrument)
     at = pl.DataFrame({ROW: own.row}).with_columns(pl.col(ROW).cast(pl.UInt32))
     for column in columns_of(raw, table):
         if column == own.column:
@@ -130,7 +130,7 @@ def _steady(raw: Raw, table: Table, own: Series) -> F64 | None:
 
 
 def _told(raw: Raw, table: Table, name: str, scaled: dict[str, pl.DataFrame]) -> Found:
-    frame = raw.tables[table.name]
+    frame = raw.of(table.name, name)
     edits = []
     for column, cells in scaled.items():
         # Divided, where it is: 18012 / 100 has the digits that 18012 x 0.01 has not.
@@ -174,7 +174,7 @@ def check_legs(raw: Raw) -> Iterator[Found]:
                 higher[("", token) if step > 0 else (coin, "")] = TOKENS if step > 0 else PERPS
     for (coin, token), table in higher.items():
         name = coin or token
-        frame = raw.tables[table.name].filter(pl.col(table.instrument) == name)
+        frame = raw.of(table.name, name)
         by = pl.lit(0.01).alias("by")
         scaled = {
             column: frame.filter(pl.col(column).is_not_null()).select(ROW, by)
@@ -184,7 +184,7 @@ def check_legs(raw: Raw) -> Iterator[Found]:
 
 
 def _level(raw: Raw, table: Table, name: str) -> float | None:
-    own = raw.tables[table.name].filter(pl.col(table.instrument) == name)
+    own = raw.of(table.name, name)
     middles = [own[column].median() for column in columns_of(raw, table)]
     known = [float(px) for px in middles if isinstance(px, float) and px > 0]
     return log(float(np.median(known))) if known else None

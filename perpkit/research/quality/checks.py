@@ -90,7 +90,8 @@ def inspect(raw: Raw, venue: str | None = None, book: Rulebook | None = None) ->
             for edit in one.edits
             if edit.cells.height
         ]
-        changes += own
+        # By column, so that the edits of many instruments are made at once.
+        changes += sorted(own, key=lambda change: (change.edit.table, change.edit.column or ""))
         if own:
             raw = raw.edited([change.edit for change in own])
     return Inspected(findings, changes, raw)

@@ -38,7 +38,7 @@ def _pairs(raw: Raw, name: str, word: str) -> Iterator[Found]:
 
 def _told(raw: Raw, table: Table, name: str, place: Place, pair: tuple[str, str]) -> Found:
     low, high = pair
-    own = raw.tables[table.name].filter(pl.col(table.instrument) == place.instrument)
+    own = raw.of(table.name, place.instrument)
     both = own.drop_nulls([low, high]).height
     swapped = place.bad.height >= _SWAPPED * both and both > 1
     if swapped:

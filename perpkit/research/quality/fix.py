@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,6 +28,7 @@ _LOG_SCHEMA: Final = {
     "check": pl.String(),
     "reason": pl.String(),
 }
+_TEXT: Final = pl.String()
 _UTC: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 
@@ -172,30 +174,51 @@ def _logged(raw: Raw, table: str, changes: list[Change]) -> tuple[pl.DataFrame, 
     frame = raw.tables[table]
     logs = [pl.DataFrame(schema=_LOG_SCHEMA)]
     gone = 0
-    for change in changes:
-        edit = change.edit
-        touched = frame.join(edit.cells, on=ROW, how="inner", maintain_order="left")
-        values = [edit.column] if edit.column else [c for c in frame.columns if c != ROW]
-        gone += 0 if edit.column else touched.height
-        for column in values:
-            cells = touched.filter(pl.col(column).is_not_null()) if not edit.column else touched
-            after = pl.col("after") if edit.column else pl.lit(None, pl.String)
+    for batch in _batches(changes):
+        check, column = batch[0].check, batch[0].edit.column
+        kept = [ROW, "after"] if column else [ROW]
+        cells = pl.concat(
+            change.edit.cells.select(*kept, pl.lit(change.edit.reason).alias("why"))
+            for change in batch
+        )
+        touched = frame.join(cells, on=ROW, how="inner", maintain_order="left")
+        gone += 0 if column else touched.height
+        for name in [column] if column else [c for c in frame.columns if c != ROW]:
+            own = touched if column else touched.filter(pl.col(name).is_not_null())
+            after = _text(pl.col("after"), frame.schema[name]) if column else pl.lit(None, _TEXT)
             logs.append(
-                cells.select(
+                own.select(
                     pl.lit(table).alias("table"),
                     pl.col(NAMED[table].instrument).alias("instrument"),
                     pl.col("time"),
-                    pl.lit(column).alias("column"),
-                    _text(pl.col(column), frame.schema[column]).alias("before"),
-                    _text(after, frame.schema[column] if edit.column else pl.String()).alias(
-                        "after"
-                    ),
-                    pl.lit(change.check).alias("check"),
-                    pl.lit(edit.reason).alias("reason"),
+                    pl.lit(name).alias("column"),
+                    _text(pl.col(name), frame.schema[name]).alias("before"),
+                    after.alias("after"),
+                    pl.lit(check).alias("check"),
+                    pl.col("why").alias("reason"),
                 )
             )
-        frame = apply(frame, [edit])
+        frame = apply(frame, [change.edit for change in batch])
     return pl.concat(logs), gone
+
+
+def _batches(changes: list[Change]) -> Iterator[list[Change]]:
+    """Changes of one column that follow each other and meet in no row: they are made at once."""
+    batch: list[Change] = []
+    rows: set[int] = set()
+    for change in changes:
+        own = set(change.edit.cells[ROW].to_list())
+        alike = batch and (batch[0].check, batch[0].edit.column) == (
+            change.check,
+            change.edit.column,
+        )
+        if batch and (not alike or rows & own):
+            yield batch
+            batch, rows = [], set()
+        batch.append(change)
+        rows |= own
+    if batch:
+        yield batch
 
 
 def _text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -97,7 +97,7 @@ def _token_open(raw: Raw, book: Rulebook, name: str, ns: I64) -> B8:
 
 def _extended(raw: Raw, coin: str) -> bool:
     """Whether the price outside the chain moves before and after the cash session too."""
-    own = raw.tables[PERPS.name].filter(pl.col("coin") == coin).select("time", "external_px")
+    own = raw.of(PERPS.name, coin).select("time", "external_px")
     ns = own["time"].dt.epoch("ms").to_numpy().astype(np.int64) * 1_000_000
     try:
         phase = session_hours(ns, "us_24_5").phase

@@ -148,7 +148,7 @@ def _cells(own: Series, made: B8) -> pl.DataFrame:
 
 
 def _one(raw: Raw, table: Table, name: str, cells: pl.DataFrame, *, sure: bool) -> Found:
-    frame = raw.tables[table.name]
+    frame = raw.of(table.name, name)
     columns = [c for c in frame.columns if c in set(cells["column"])]
     edits = []
     for column in columns:

@@ -75,6 +75,7 @@ class Raw:
     labels: dict[str, str]
     parts: dict[str, list[Part]]
     coerced: list[Coerced] = field(default_factory=list)
+    places: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     extra: dict[str, list[str]] = field(default_factory=dict)  # columns that the schema has not
 
     def edited(self, edits: list[Edit]) -> Raw:
@@ -85,7 +86,19 @@ class Raw:
             tables[name] = apply(tables[name], own)
             if any(edit.column in NAMED[name].keys for edit in own):
                 tables[name] = tables[name].sort(NAMED[name].keys, maintain_order=True)
-        return replace(self, tables=tables)
+        return replace(self, tables=tables, places={})
+
+    def of(self, table: str, instrument: str) -> pl.DataFrame:
+        """Rows of one instrument, ascending in time."""
+        frame = self.tables[table]
+        if table not in self.places:
+            # Rows of an instrument stand together, as the table is sorted by its keys.
+            names = frame[NAMED[table].instrument].rle().struct.unnest()
+            starts = names["len"].cum_sum() - names["len"]
+            spans = zip(starts.to_list(), names["len"].to_list(), strict=True)
+            self.places[table] = dict(zip(names["value"].to_list(), spans, strict=True))
+        start, count = self.places[table].get(instrument, (0, 0))
+        return frame.slice(start, count)
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether a table is there with rows and with all these columns."""
@@ -94,13 +107,18 @@ class Raw:
 
 
 def apply(frame: pl.DataFrame, edits: list[Edit]) -> pl.DataFrame:
-    """A frame with edits made one after another."""
+    """A frame with edits made; of two of one cell the later stands."""
+    by_column: dict[str | None, list[pl.DataFrame]] = {}
     for edit in edits:
-        if edit.column is None:
-            frame = frame.join(edit.cells.select(ROW), on=ROW, how="anti", maintain_order="left")
-        else:
-            cells = edit.cells.select(ROW, pl.col("after").alias(edit.column))
+        by_column.setdefault(edit.column, []).append(edit.cells)
+    for column, made in by_column.items():
+        if column is not None:
+            cells = pl.concat(own.select(ROW, pl.col("after").alias(column)) for own in made)
+            cells = cells.unique(ROW, keep="last", maintain_order=True)
             frame = frame.update(cells, on=ROW, how="left", include_nulls=True)
+    if gone := by_column.get(None):
+        removed = pl.concat(own.select(ROW) for own in gone)
+        frame = frame.join(removed, on=ROW, how="anti", maintain_order="left")
     return frame
 
 

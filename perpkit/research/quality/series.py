@@ -67,9 +67,7 @@ def jumping(raw: Raw, table: Table, column: str, jump: float = JUMP) -> Iterator
 
 def series(raw: Raw, table: Table, column: str, instrument: str) -> Series:
     """One column of one instrument."""
-    own = raw.tables[table.name].filter(
-        (pl.col(table.instrument) == instrument) & (pl.col(column) > 0)
-    )
+    own = raw.of(table.name, instrument).filter(pl.col(column) > 0)
     return Series(
         table.name,
         instrument,

@@ -115,11 +115,8 @@ def _told(raw: Raw, group: list[_Leap]) -> Found:
 
 def _rescaled(raw: Raw, leap: _Leap) -> tuple[Edit, ...]:
     """For the later checks: the prices before in the units of those after."""
-    frame = raw.tables[leap.table.name]
-    own = frame.filter(
-        (pl.col(leap.table.instrument) == leap.instrument)
-        & (pl.col("time").cast(pl.Int64) < leap.time_ms)
-    )
+    frame = raw.of(leap.table.name, leap.instrument)
+    own = frame.filter(pl.col("time").cast(pl.Int64) < leap.time_ms)
     made = []
     for column in PRICES[leap.table.name]:
         if column in frame.columns:

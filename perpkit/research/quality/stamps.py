@@ -72,8 +72,7 @@ def check(raw: Raw) -> Iterator[Found]:
         if not frame.select(off.any()).item():
             continue
         for place in places(raw, table.name, frame.filter(off)):
-            key = table.instrument
-            good = frame.filter(~off & (pl.col(key) == place.instrument))
+            good = raw.of(table.name, place.instrument).filter(~off)
             yield _snapped(raw, place, good)
 
 

@@ -151,7 +151,7 @@ def _apart(raw: Raw) -> dict[str, dict[Key, int]]:
         px = _price(own)
         for token, meta in raw.about.tokens.items():
             if meta.underlying == under and px is not None and raw.has("tokens"):
-                quotes = raw.tables[TOKENS.name].filter(pl.col("token") == token)
+                quotes = raw.of(TOKENS.name, token)
                 lag = lag_of(returns(px), returns(_price(quotes)))
                 if lag is not None:
                     links[TOKENS.name, token] = lag
@@ -167,7 +167,7 @@ def _by_name(raw: Raw, table: Table) -> dict[str, pl.DataFrame]:
 def _funding_lag(raw: Raw, coin: str, own: pl.DataFrame) -> int | None:
     if not raw.has("funding", "funding"):
         return None
-    settled = raw.tables[FUNDING.name].filter(pl.col("coin") == coin)
+    settled = raw.of(FUNDING.name, coin)
     for column in ("funding", "premium"):
         if column in own.columns and column in settled.columns:
             lag = equal_lag(line(own, pl.col(column)), line(settled, pl.col(column)))
