@@ -10,9 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, importing, memory, squeeze, start, store, timing, tokens
+from benchmarks import checking, forming, importing, memory, squeeze, start, store, timing, tokens
 
-PARTS = ("loop", "squeeze", "tokens", "forming", "start", "memory", "store", "importing")
+PARTS = (
+    "loop",
+    "squeeze",
+    "tokens",
+    "forming",
+    "start",
+    "memory",
+    "store",
+    "importing",
+    "checking",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -85,6 +95,21 @@ def show_store(rows: list[store.Opening]) -> None:
     table(("store of 64 coins, 3 years", "rows", "s", "min-max", "processor s"), lines)
 
 
+def show_checking(rows: list[checking.Checking]) -> None:
+    lines = [
+        (
+            r.what,
+            f"{r.seconds:.1f}",
+            f"{r.processor:.1f}",
+            f"{r.peak_mb:.0f}",
+            f"{r.above_imports_mb:.0f}",
+            f"{r.rows:,}",
+        )
+        for r in rows
+    ]
+    table(("checking", "s", "processor s", "peak MB", "above imports", "rows"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -140,6 +165,10 @@ def main() -> None:
         opened = store.measure(told.runs)
         show_store(opened)
         made["store"] = [o._asdict() for o in opened]
+    if "checking" in parts:
+        checked = checking.measure()
+        show_checking(checked)
+        made["checking"] = [c._asdict() for c in checked]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

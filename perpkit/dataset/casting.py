@@ -30,7 +30,7 @@ def cast_columns(table: Table, raw: pl.DataFrame, source: Source, part: int) -> 
     """
     name = source.parts[part]
     want = table.dtypes
-    casts = [_cast(name, column, have, want[column]) for column, have in raw.schema.items()]
+    casts = [cast_column(name, column, have, want[column]) for column, have in raw.schema.items()]
     absent = [
         pl.lit(None, dtype).alias(column)
         for column, dtype in table.dtypes.items()
@@ -42,7 +42,14 @@ def cast_columns(table: Table, raw: pl.DataFrame, source: Source, part: int) -> 
     return frame
 
 
-def _cast(name: str, column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+def cast_column(name: str, column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """One column in the schema's type.
+
+    Raises
+    ------
+    DataError
+        If its own type says something else.
+    """
     cell = pl.col(column)
     if isinstance(have, pl.Null) or have == want:
         return cell.cast(want)

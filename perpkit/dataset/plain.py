@@ -17,6 +17,7 @@ from perpkit.dataset.schema import PERPS, TABLES, Table, required
 from perpkit.dataset.span import Span, Tables, nothing_left
 from perpkit.errors import DataError, nearest
 
+LOG: Final = "fixes"  # what perpkit data check --fix changed, beside the tables
 _BLOCK_BYTES: Final = 1 << 20
 
 
@@ -28,14 +29,14 @@ def read_plain(folder: Path, about: Description, span: Span) -> Tables:
     DataError
         On the first fault, wherever in the files it is.
     """
-    files = {table.name: _files_of(folder, table) for table in TABLES}
-    notes = _misnamed(folder)
+    files = {table.name: files_of(folder, table) for table in TABLES}
+    notes = misnamed(folder)
     frames: dict[str, pl.DataFrame] = {}
     first_ms = 0
     for table in TABLES:
         frame, extra = _read_table(folder, table, files[table.name], about)
         if extra:
-            notes.append(f"{_label(folder, table)}: not read: {', '.join(extra)}")
+            notes.append(f"{label_of(folder, table)}: not read: {', '.join(extra)}")
         frames[table.name] = span.cut(table, frame)
         if table is PERPS:
             times = frame["time"].cast(pl.Int64).sort()
@@ -46,11 +47,13 @@ def read_plain(folder: Path, about: Description, span: Span) -> Tables:
     return Tables(frames, tuple(notes), _digest(folder, every), first_ms)
 
 
-def _label(folder: Path, table: Table) -> str:
+def label_of(folder: Path, table: Table) -> str:
+    """How a table is called in messages: its file, or its folder of parts."""
     return f"{table.name}/" if (folder / table.name).is_dir() else f"{table.name}.parquet"
 
 
-def _files_of(folder: Path, table: Table) -> list[Path]:
+def files_of(folder: Path, table: Table) -> list[Path]:
+    """Files of a table, in the order of their names; none where an optional one is absent."""
     single, parts = folder / f"{table.name}.parquet", folder / table.name
     if single.exists() and parts.is_dir():
         raise DataError(
@@ -72,9 +75,10 @@ def _files_of(folder: Path, table: Table) -> list[Path]:
     return []
 
 
-def _misnamed(folder: Path) -> list[str]:
+def misnamed(folder: Path) -> list[str]:
+    """Sentences on Parquet files that no table is read from."""
     # A table under a wrong name would be missing in silence: all but one are optional.
-    known = [table.name for table in TABLES]
+    known = [*(table.name for table in TABLES), LOG]
     return [
         f"{path.name}: not read: no table has this name; {nearest(path.stem, known)}"
         for path in sorted(folder.glob("*.parquet"))
@@ -86,7 +90,7 @@ def _read_table(
     folder: Path, table: Table, files: list[Path], about: Description
 ) -> tuple[pl.DataFrame, list[str]]:
     source = Source(
-        _label(folder, table), tuple(path.relative_to(folder).as_posix() for path in files)
+        label_of(folder, table), tuple(path.relative_to(folder).as_posix() for path in files)
     )
     pieces: list[pl.DataFrame] = []
     extra: dict[str, None] = {}

@@ -14,6 +14,7 @@ from perpkit.dataset.content import read_parts
 from perpkit.dataset.description import Description, read_text
 from perpkit.dataset.files import left_over
 from perpkit.dataset.parts import STORE_FILE, Index, Part
+from perpkit.dataset.plain import LOG
 from perpkit.dataset.schema import FUNDING, PERPS, TABLES, Table
 from perpkit.dataset.span import Span, Tables, nothing_left
 from perpkit.errors import DataError
@@ -88,7 +89,7 @@ def strangers(folder: Path) -> list[str]:
     return [
         f"{name}: not read: {STORE_FILE} does not list it"
         for name in sorted(names)
-        if name.endswith(".parquet") and not left_over(name)
+        if name.endswith(".parquet") and name != f"{LOG}.parquet" and not left_over(name)
     ]
 
 

@@ -2,7 +2,8 @@
 
 - :func:`read_history`: settled funding of a dataset folder or of one Parquet file;
 - :func:`infer`: multiplier, clamp and interest from rates and premiums alone, by exact arithmetic;
-- :func:`check_data`: funding, premiums, step limits and discovery bounds against the rulebook, with
+- :func:`check_data`: faults in the files (:mod:`perpkit.research.quality`) and what can be mended;
+  then funding, premiums, step limits and discovery bounds against the rulebook, with
   :func:`audit_funding`, :func:`audit_premium`, :func:`audit_steps`, :func:`audit_bounds` for one
   coin;
 - :func:`funding_rates`: what funding came to a year, over windows and by phase of the week;

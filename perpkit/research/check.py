@@ -14,10 +14,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import polars as pl
 
+from perpkit.dataset import Dataset
 from perpkit.research.audit import Audit, audit_funding, audit_premium, interval_rows
 from perpkit.research.findings import Finding, Severity, by_weight, worst
-from perpkit.research.history import History, read_history
+from perpkit.research.history import (
+    History,
+    history_of_dataset,
+    history_of_file,
+    refuse_venue,
+)
 from perpkit.research.limits import Bounds, Spell, Steps, audit_bounds, audit_steps, prices_of_coin
+from perpkit.research.quality import Fixed, Raw, inspect, read_raw, strict_frames, write_fixed
+from perpkit.research.quality.raw import unread
 from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.units import stamp
 
@@ -50,12 +58,21 @@ class DataCheck:
     name: str
     file: str
     coins: dict[str, dict[str, Any]]
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # errors and warnings
+    notes: tuple[Finding, ...] = ()  # what was not tested, and what is worth knowing
+    fixed: Fixed | None = None  # what was written, where that was asked for
 
     @property
     def worst(self) -> Severity | None:
-        """The worst severity found; None without any finding."""
-        return worst(self.findings)
+        """The worst severity of findings and notes; None without any."""
+        return worst((*self.findings, *self.notes))
+
+    @property
+    def left(self) -> tuple[Finding, ...]:
+        """Findings that the data written do not have mended; all where none were written."""
+        if self.fixed is None:
+            return self.findings
+        return tuple(finding for finding in self.findings if not finding.fixable)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, times as text."""
@@ -66,34 +83,76 @@ class DataCheck:
             "worst": None if self.worst is None else self.worst.name.lower(),
             "coins": self.coins,
             "findings": [finding.to_dict() for finding in self.findings],
-        }
+            "notes": [note.to_dict() for note in self.notes],
+        } | ({} if self.fixed is None else {"fixed": _fixed_dict(self.fixed)})
 
 
-def check_data(path: Path | str, venue: str | None = None, rules: Path | None = None) -> DataCheck:
-    """Hold a dataset, or a file of settlements, against the rulebook.
+def check_data(
+    path: Path | str, venue: str | None = None, rules: Path | None = None, fix: Path | None = None
+) -> DataCheck:
+    """Look for faults in a dataset, or a file of settlements, and hold it against the rulebook.
+
+    The checks of :mod:`perpkit.research.quality` come first. The audits of `CHECKS` see the data
+    as those would mend it, so that a fault is told once.
 
     Parameters
     ----------
     path : a dataset folder, or a Parquet file with ``time, coin, funding, premium``
     venue : whose terms hold for the coins of a file; none: by the coin's prefix
     rules : rulebook file or folder of your own, over the shipped one
+    fix : folder to write the data to with what is certain mended; it must not exist
 
     Raises
     ------
     DataError, RequestError
-        If the data cannot be read at all.
+        If the data cannot be read at all, or `fix` cannot be written.
     """
-    subject = Subject(read_history(path, venue, form_absent=False), open_rulebook(rules))
-    findings = list(_of_source(subject.history))
+    path = Path(path)
+    if path.is_dir():
+        refuse_venue(venue)
+    book = open_rulebook(rules)
+    raw = read_raw(path)
+    seen = inspect(raw, venue, book)
+    fixed = None if fix is None else write_fixed(raw, seen.changes, Path(fix))
+    history, refused = _history(seen.raw, venue)
+    findings = [*seen.findings, *refused, *_of_source(history)]
     coins: dict[str, dict[str, Any]] = {}
-    for coin in subject.history.coins:
+    for coin in history.coins:
         coins[coin] = {}
         for check in CHECKS:
-            made = check(subject, coin)
+            made = check(Subject(history, book), coin)
             coins[coin] |= made.figures
             findings += made.findings
-    history = subject.history
-    return DataCheck(history.name, history.file, coins, tuple(by_weight(_merged(findings))))
+    told = by_weight(_merged(findings))
+    return DataCheck(
+        history.name,
+        history.file,
+        coins,
+        tuple(one for one in told if one.severity is not Severity.NOTE),
+        tuple(one for one in told if one.severity is Severity.NOTE),
+        fixed,
+    )
+
+
+def _history(raw: Raw, venue: str | None) -> tuple[History, list[Finding]]:
+    """Settled funding of mended data, and what the strict reader would still refuse."""
+    frames, refused = strict_frames(raw)
+    if not raw.described:
+        return history_of_file(raw.path.name, frames["funding"], 0, venue), refused
+    about = raw.about
+    dataset = Dataset(
+        folder=raw.path,
+        name=about.name,
+        source=about.source,
+        licence=about.licence,
+        prices=about.prices,
+        perps_meta=about.perps,
+        tokens_meta=about.tokens,
+        notes=tuple(unread(raw)),
+        digest="",
+        **frames,
+    )
+    return history_of_dataset(dataset, form_absent=False), refused
 
 
 def _of_source(history: History) -> Iterator[Finding]:
@@ -128,6 +187,10 @@ def _joined(group: list[Finding]) -> Finding:
         return first
     names = ", ".join(found.instrument for found in group)
     return first._replace(instrument=names, rows=sum(found.rows for found in group))
+
+
+def _fixed_dict(fixed: Fixed) -> dict[str, Any]:
+    return {"folder": str(fixed.folder), "cells": fixed.cells, "rows_removed": fixed.rows}
 
 
 def _rows(count: int) -> str:

@@ -27,6 +27,7 @@ class Finding(NamedTuple):
     rows: int
     first_ns: int | None  # time of the first of these rows
     message: str  # what is so, and what to do where something can be done
+    fixable: bool = False  # --fix changes it
 
     @property
     def sentence(self) -> str:
@@ -44,6 +45,7 @@ class Finding(NamedTuple):
             "rows": self.rows,
             "first": None if self.first_ns is None else stamp(self.first_ns),
             "message": self.message,
+            "fixable": self.fixable,
         }
 
 

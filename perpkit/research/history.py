@@ -108,13 +108,40 @@ def read_history(
         )
     if path.is_file():
         frame, repeated = read_settlements(path)
-        names = frame["coin"].unique(maintain_order=True).to_list()
-        coins = {name: CoinTerms(name, venue or _venue_of(name), {}) for name in names}
-        source = _Source(path.name, path.name, repeated)
-        return _history(source, frame, coins, interval_hours)
+        return history_of_file(path.name, frame, repeated, venue, interval_hours)
+    refuse_venue(venue)
+    return history_of_dataset(read_dataset(path), interval_hours, form_absent=form_absent)
+
+
+def refuse_venue(venue: str | None) -> None:
+    """Refuse a venue that is stated for a dataset.
+
+    Raises
+    ------
+    RequestError
+        If there is one.
+    """
     if venue is not None:
         raise RequestError("a venue is stated for a file only; a dataset names it for each perp")
-    dataset = read_dataset(path)
+
+
+def history_of_file(
+    name: str,
+    frame: pl.DataFrame,
+    repeated: int,
+    venue: str | None = None,
+    interval_hours: int | None = None,
+) -> History:
+    """The history of a file's settlements, read and sorted; see :func:`read_history`."""
+    names = frame["coin"].unique(maintain_order=True).to_list()
+    coins = {coin: CoinTerms(coin, venue or _venue_of(coin), {}) for coin in names}
+    return _history(_Source(name, name, repeated), frame, coins, interval_hours)
+
+
+def history_of_dataset(
+    dataset: Dataset, interval_hours: int | None = None, *, form_absent: bool = True
+) -> History:
+    """The history of a dataset that is read; see :func:`read_history`."""
     metas = dataset.perps_meta.values()
     coins = {meta.coin: CoinTerms(meta.coin, meta.venue, meta.terms) for meta in metas}
     frame, file = settlements(dataset)

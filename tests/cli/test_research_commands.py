@@ -194,3 +194,65 @@ def test_late_stamps_are_refused(settled: Path, inside: Command, work: Path) -> 
     ran = inside("rules", "infer", "late.parquet", cwd=work)
     assert ran.code == 3
     assert "late.parquet: BTC is settled more than ten minutes past the hour" in ran.err
+
+
+# --------------------------------------------------------------------------- data check --fix
+
+
+def plant(folder: Path) -> None:
+    """A print of four times and a settlement's worth of NaN."""
+    frame = pl.read_parquet(folder / "perps.parquet")
+    row = pl.int_range(pl.len())
+    mid = pl.when(row == 300).then(pl.col("mid_px") * 4).when(row == 400).then(float("nan"))
+    frame.with_columns(mid.otherwise("mid_px").alias("mid_px")).write_parquet(
+        folder / "perps.parquet"
+    )
+
+
+def test_check_lists_faults_that_a_run_refuses(broken: Path, inside: Command, work: Path) -> None:
+    plant(broken)
+    ran = inside("data", "check", broken, cwd=work)
+    assert (ran.code, ran.err) == (3, "")
+    told = " ".join(ran.out.split())
+    assert "error perps.parquet, sim:ORCA: mid_px is NaN in 1 row" in told
+    assert "error perps.parquet, sim:ORCA: mid_px leaps to 4 times the hours around" in told
+    assert max(map(len, ran.out.splitlines())) <= 100
+
+
+def test_fix_writes_a_dataset_and_says_so(broken: Path, inside: Command, work: Path) -> None:
+    plant(broken)
+    ran = inside("data", "check", broken, "--fix", "mended", cwd=work)
+    assert (ran.code, ran.err) == (0, "")  # no error is left
+    assert ran.out.endswith(
+        "Written to mended: 2 cells changed, 0 rows removed, 0 left; see fixes.csv there\n"
+    )
+    log = (work / "mended" / "fixes.csv").read_text().splitlines()
+    assert log[0] == "table,instrument,time,column,before,after,check,reason"
+    assert [line.split(",")[6] for line in log[1:]] == ["nan", "outliers"]
+    again = inside("data", "check", "mended", "--json", cwd=work)
+    assert (again.code, json.loads(again.out)["findings"]) == (0, [])
+    assert inside("backtest", "funding_carry", "--data", "mended", cwd=work).code == 0
+    taken = inside("data", "check", broken, "--fix", "mended", cwd=work)
+    assert (taken.code, taken.out) == (2, "")
+    assert taken.err == "perpkit: --fix mended: is there already; name a new folder\n"
+
+
+def test_what_fix_leaves_ends_with_3(broken: Path, inside: Command, work: Path) -> None:
+    frame = pl.read_parquet(broken / "perps.parquet")
+    later = pl.col("time").dt.offset_by("25m")
+    first = pl.int_range(pl.len()) == 0
+    time = pl.when(first).then(later).otherwise("time").alias("time")
+    frame.with_columns(time).write_parquet(broken / "perps.parquet")
+    ran = inside("data", "check", broken, "--fix", "mended", "--json", cwd=work)
+    assert ran.code == 3
+    told = json.loads(ran.out)
+    assert told["fixed"] == {"folder": "mended", "cells": 0, "rows_removed": 0}
+    assert [(f["check"], f["fixable"]) for f in told["findings"]] == [("stamps", False)]
+
+
+def test_a_file_of_settlements_is_fixed_too(settled: Path, inside: Command, work: Path) -> None:
+    frame = pl.read_parquet(settled)
+    frame.with_columns(pl.col("funding") * 8).write_parquet(settled)
+    ran = inside("data", "check", settled, "--fix", "mended", cwd=work)
+    assert (ran.code, ran.err) == (0, "")
+    assert pl.read_parquet(work / "mended" / settled.name).equals(frame)

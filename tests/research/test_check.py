@@ -50,7 +50,7 @@ def made(tmp_path: Path) -> Path:
     )
     perps, funding = [], []
     for coin, m, c in (("sim:A", 1.0, 0.0005), ("xyz:NVDA", 0.5, 0.0003)):
-        oracle = np.full(HOURS, 200.0)
+        oracle = 200.0 + 0.02 * (np.arange(HOURS) % 2)  # a price that stands still is a fault
         bid, ask = (
             oracle - rng.integers(0, 40, HOURS) / 100,
             oracle + rng.integers(0, 40, HOURS) / 100,
@@ -92,7 +92,9 @@ def edit(folder: Path, table: str, column: str, coin: str, row: int, value: floa
 
 
 def told(path: Path, check: str, least: Severity = Severity.WARNING) -> list[Finding]:
-    return [f for f in check_data(path).findings if f.check == check and f.severity >= least]
+    found = check_data(path)
+    both = (*found.findings, *found.notes)
+    return [f for f in both if f.check == check and f.severity >= least]
 
 
 # --------------------------------------------------------------------------- whole datasets
@@ -101,7 +103,8 @@ def told(path: Path, check: str, least: Severity = Severity.WARNING) -> list[Fin
 def test_a_clean_dataset(made: Path) -> None:
     found = check_data(made)
     assert found.worst is Severity.NOTE
-    assert {f.check for f in found.findings} == {"steps", "bounds"}
+    assert found.findings == ()
+    assert {f.check for f in found.notes} == {"steps", "bounds"}
     for own in found.coins.values():
         assert (own["funding_rows"], own["funding_exact_frac"]) == (HOURS, 1.0)
         assert own["funding_first_differing_hour"] is None
@@ -116,9 +119,12 @@ def test_a_clean_dataset(made: Path) -> None:
 
 
 @pytest.mark.shared
-def test_the_recorded_dataset_has_no_warning(shared_data: Path) -> None:
+def test_the_recorded_dataset_has_its_known_gaps_and_nothing_else(shared_data: Path) -> None:
     found = check_data(shared_data / "xyz-2026-08")
-    assert found.worst is Severity.NOTE
+    assert [(f.check, f.severity, f.rows, f.place, f.instrument) for f in found.findings] == [
+        ("gaps", Severity.WARNING, 17, "perps.parquet", "all coins"),
+        ("gaps", Severity.WARNING, 17, "tokens.parquet", "all tokens"),
+    ]
     assert all(own["funding_exact_frac"] == 1.0 for own in found.coins.values())
     spells = [spell for own in found.coins.values() for spell in own["bounds"]["spells"]]
     assert len(spells) == 18
@@ -163,11 +169,13 @@ def test_hour_averages_are_no_fault(made: Path) -> None:
 
 
 def test_marks_beyond_the_bound_are_found(made: Path) -> None:
-    edit(made, "perps", "mark_px", "xyz:NVDA", 60, 240.0)  # of a Saturday; 231.5 is allowed
+    for row in range(60, 68):  # of a Saturday; 231.5 is allowed, and a shorter one is a print
+        edit(made, "perps", "mark_px", "xyz:NVDA", row, 240.0)
     (finding,) = told(made, "bounds")
     assert finding.severity is Severity.WARNING
     assert "around the oracle of 2026-08-15 00:00Z, 200" in finding.message
-    edit(made, "perps", "mark_px", "xyz:NVDA", 12, 240.0)  # of a Thursday
+    for row in range(12, 20):  # of a Thursday
+        edit(made, "perps", "mark_px", "xyz:NVDA", row, 240.0)
     first, second = told(made, "bounds")
     assert "live oracle" in second.message or "live oracle" in first.message
 
@@ -187,9 +195,9 @@ def test_stamps_that_name_no_hour_are_an_error(made: Path) -> None:
     (finding,) = told(made, "stamps")
     assert finding.severity is Severity.ERROR
     assert (
-        "more than ten minutes past the hour in 1 row, first 2026-08-14 06:20Z" in finding.message
+        "more than ten minutes past its hour in 1 row, first 2026-08-14 06:20Z" in finding.message
     )
-    assert check_data(made).coins["sim:A"]["funding_rows"] == HOURS - 1
+    assert check_data(made).coins["sim:A"]["funding_rows"] == HOURS  # audited at its hour
 
 
 def test_another_interval_is_an_error(made: Path) -> None:
@@ -202,7 +210,8 @@ def test_another_interval_is_an_error(made: Path) -> None:
 def test_a_dataset_that_records_no_funding() -> None:
     found = check_data(DEMO)
     assert found.worst is Severity.NOTE
-    (finding,) = found.findings
+    assert found.findings == ()
+    (finding,) = found.notes
     assert finding.message == "records no funding, so there is none to audit"
     assert all(own["funding_rows"] == 0 for own in found.coins.values())
 
@@ -269,4 +278,5 @@ def test_a_finding_says_where() -> None:
         "rows": 3,
         "first": "1970-01-01 00:00Z",
         "message": "is late",
+        "fixable": False,
     }
