@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -41,6 +41,9 @@ class Audit:
     differing_unsure: int
     untested: tuple[tuple[str, int], ...]  # why, and how many rows
     decimals: int
+    zeros: int = (
+        0  # tested rows in which recorded and formed value are both zero: they tell nothing
+    )
 
     @property
     def exact_frac(self) -> float | None:
@@ -178,6 +181,7 @@ def audit_premium(coin: CoinTerms, perps: pl.DataFrame, book: Rulebook) -> Audit
     decimals = decimals_of(premium)
     held = _Held.of(whole.height)
     held.tolerance[:] = 0.5 * 10.0**-decimals
+    zeros = 0
     for era in eras(coin, ("premium",), time_ns, book):
         if era.lacking():
             held.skip("premium unknown", era.rows)
@@ -189,4 +193,5 @@ def audit_premium(coin: CoinTerms, perps: pl.DataFrame, book: Rulebook) -> Audit
         held.tested |= era.rows
         held.sure |= era.rows & (era.confidence(("premium",)) in SURE)
         held.error[era.rows] = np.abs(formed - premium)[era.rows]
-    return held.audit(time_ns, decimals)
+        zeros += int((era.rows & (formed == 0.0) & (premium == 0.0)).sum())
+    return replace(held.audit(time_ns, decimals), zeros=zeros)

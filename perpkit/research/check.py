@@ -150,9 +150,15 @@ def _history(raw: Raw, venue: str | None) -> tuple[History, list[Finding]]:
         tokens_meta=about.tokens,
         notes=tuple(unread(raw)),
         digest="",
+        begins_ns=_first_ns(frames["perps"]),
         **frames,
     )
     return history_of_dataset(dataset, form_absent=False), refused
+
+
+def _first_ns(perps: pl.DataFrame) -> int:
+    times = perps["time"].cast(pl.Int64)
+    return int(times.sort()[0]) * 1_000_000 if perps.height else 0
 
 
 def _of_source(history: History) -> Iterator[Finding]:
@@ -231,6 +237,10 @@ def _check_funding(subject: Subject, coin: str) -> Checked:
     return Checked(_audit_figures("funding", audit), tuple(findings))
 
 
+# Fewer premiums that are not zero do not tell an average from mistakes.
+_TELLING_ROWS: Final = 12
+
+
 def _check_premium(subject: Subject, coin: str) -> Checked:
     perps = subject.perps(coin)
     terms = subject.history.coins[coin]
@@ -242,7 +252,10 @@ def _check_premium(subject: Subject, coin: str) -> Checked:
         found = Finding("premium", Severity.NOTE, "perps", coin, 0, None, say)
         return Checked({"premium_rows": 0, "premium_exact_frac": None}, (found,))
     figures = _audit_figures("premium", audit)
-    if audit.tested and audit.exact * 2 < audit.tested:
+    # An average and an instant are both zero where the book stays around the oracle.
+    telling = audit.tested - audit.zeros
+    few = telling < _TELLING_ROWS <= audit.tested
+    if telling and not few and (audit.exact - audit.zeros) * 2 < telling:
         say = (
             f"{audit.exact:,} of {_rows(audit.tested)} have the premium of their own prices, as "
             "where an average over the hour is recorded; the others were not audited"

@@ -168,6 +168,20 @@ def test_hour_averages_are_no_fault(made: Path) -> None:
     assert "average over the hour" in note.message
 
 
+def test_hour_averages_are_no_fault_where_most_premiums_are_zero(made: Path) -> None:
+    # Four hours of five the oracle is inside the book: an average and an instant are both zero.
+    calm = (pl.col("coin") == "sim:A") & (pl.int_range(pl.len()) % 5 != 0)
+    oracle = pl.col("oracle_px")
+    frame = pl.read_parquet(made / "perps.parquet").with_columns(
+        pl.when(calm).then(oracle * 0.999).otherwise("impact_bid_px").alias("impact_bid_px"),
+        pl.when(calm).then(oracle * 1.001).otherwise("impact_ask_px").alias("impact_ask_px"),
+        pl.when(calm).then(0.0).otherwise(pl.col("premium") + 1e-6).alias("premium"),
+    )
+    frame.write_parquet(made / "perps.parquet")
+    assert [one for one in told(made, "premium") if one.instrument == "sim:A"] == []
+    assert [one for one in told(made, "premium", Severity.NOTE) if "average" in one.message]
+
+
 def test_marks_beyond_the_bound_are_found(made: Path) -> None:
     for row in range(60, 68):  # of a Saturday; 231.5 is allowed, and a shorter one is a print
         edit(made, "perps", "mark_px", "xyz:NVDA", row, 240.0)
