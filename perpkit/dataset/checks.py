@@ -65,6 +65,11 @@ def check_alone(table: Table, frame: pl.DataFrame, source: Source) -> None:
     _raise_first(table, frame, source, [*_nulls(table), *_faults(table)])
 
 
+def check_years(table: Table, frame: pl.DataFrame, source: Source) -> None:
+    """Raise on times that cannot be meant; else as `check`."""
+    _raise_first(table, frame, source, [_strange_years()])
+
+
 def tell(table: Table, bad: pl.DataFrame, source: Source, fault: Fault) -> DataError:
     """Make the error that names the first broken instrument, its rows, and how many others."""
     instrument = table.instrument
@@ -100,9 +105,7 @@ def _nulls(table: Table) -> Iterator[Fault]:
 def _faults(table: Table) -> Iterator[Fault]:
     repeated = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).shift(1)) for k in table.keys)
     yield Fault("time", repeated, "repeats another row's", "keep one row of each")
-    strange = ~pl.col("time").dt.year().is_between(*_YEARS)
-    remedy = "look for another unit, such as microseconds written as milliseconds"
-    yield Fault("time", strange, "is not within the years {} to {}".format(*_YEARS), remedy)
+    yield _strange_years()
     if table.on_the_hour:
         off = pl.col("time").cast(pl.Int64) % HOUR_MS != 0
         remedy = "give each row the full hour by which it was known"
@@ -129,6 +132,12 @@ def _faults(table: Table) -> Iterator[Fault]:
         crossed = pl.col(low) > pl.col(high)
         remedy = "look for swapped columns, or write null in both where the quote is not real"
         yield Fault(low, crossed, f"is above {high}", remedy)
+
+
+def _strange_years() -> Fault:
+    strange = ~pl.col("time").dt.year().is_between(*_YEARS)
+    remedy = "look for another unit, such as microseconds written as milliseconds"
+    return Fault("time", strange, "is not within the years {} to {}".format(*_YEARS), remedy)
 
 
 _OWN_MARK = (

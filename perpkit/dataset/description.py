@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from perpkit.dataset.parts import is_store, pending_description
 from perpkit.dataset.schema import EXTERNAL, ONCHAIN
 from perpkit.errors import DataError, nearest
 from perpkit.rulebook import UNKNOWN, collateral_names, load_venue, venue_names
@@ -87,7 +88,21 @@ def read_description(folder: Path) -> Description:
     DataError
         If the file is missing, is not TOML, or says something unknown or too little.
     """
-    top = _parse(folder)
+    return _describe(_parse(_read(folder)))
+
+
+def check_description(text: str) -> Description:
+    """Check a text that is to become ``dataset.toml``.
+
+    Raises
+    ------
+    DataError
+        As `read_description`.
+    """
+    return _describe(_parse(text.encode()))
+
+
+def _describe(top: dict[str, Any]) -> Description:
     version = top.get("schema")
     if type(version) is not int or version != 1:  # TOML's `true` and 1.0 equal 1 in Python
         said = "is not given" if version is None else f"is {version!r}"
@@ -106,20 +121,27 @@ def read_description(folder: Path) -> Description:
     return Description(**texts, perps=perps, tokens=tokens)
 
 
-def _parse(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> bytes:
     path = folder / FILE
+    if is_store(folder):
+        pending = pending_description(folder)
+        path = path if pending is None else pending
     if not path.is_file():
         what = "holds no dataset.toml" if folder.is_dir() else "is not a folder"
         raise DataError(
             f"{folder} {what}; a dataset is a folder with dataset.toml and perps.parquet"
         )
+    return path.read_bytes()
+
+
+def _parse(content: bytes) -> dict[str, Any]:
     try:
         # Editors on Windows put a byte order mark, which TOML does not know.
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{FILE} is not valid TOML: {error}; repair that line") from error
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + 1
         raise DataError(f"{FILE} is not UTF-8 text at line {line}; save it as UTF-8") from error
 
 

@@ -11,18 +11,15 @@ from typing import Final
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from perpkit.dataset.checks import PART, Fault, Source, check, check_alone, tell
+from perpkit.dataset.casting import cast_columns
+from perpkit.dataset.checks import PART, Source, check, check_alone
 from perpkit.dataset.description import FILE, Description, PerpMeta, TokenMeta, read_description
 from perpkit.dataset.schema import (
-    FLAG,
-    FLOAT,
     FUNDING,
     ONCHAIN,
     PERPS,
     SHOCKS,
     TABLES,
-    TEXT,
-    TIME,
     TOKENS,
     Table,
     required,
@@ -31,7 +28,6 @@ from perpkit.errors import DataError, nearest
 from perpkit.units import HOUR_NS, stamp
 
 _MS_NS: Final = 1_000_000
-_PER_MS: Final = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 _BLOCK_BYTES: Final = 1 << 20
 
 
@@ -211,15 +207,7 @@ def _read_part(
         raise DataError(
             f"{name} cannot be read as Parquet ({reason}); write it again from its source"
         ) from error
-    casts = [_cast(name, column, raw.schema[column], table.dtypes[column]) for column in wanted]
-    absent = [
-        pl.lit(None, dtype).alias(column)
-        for column, dtype in table.dtypes.items()
-        if column not in wanted
-    ]
-    index = pl.lit(part, pl.UInt32).alias(PART)
-    frame = raw.with_columns(*casts, *absent, index).select(*table.columns, PART)
-    _check_exact_times(table, raw, frame, source)
+    frame = cast_columns(table, raw, source, part)
     return frame, [column for column in have if column not in table.columns]
 
 
@@ -234,45 +222,6 @@ def _check_columns(name: str, table: Table, have: Sequence[str], about: Descript
             f"{name}: column {', '.join(missing)} is missing, which {table.name} needs{why}; "
             f"there is {', '.join(have)}: add it, or rename one of these"
         )
-
-
-def _cast(name: str, column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
-    cell = pl.col(column)
-    if isinstance(have, pl.Null) or have == want:
-        return cell.cast(want)
-    if want == TIME:
-        if isinstance(have, pl.Datetime) and have.time_zone is not None:
-            return cell.dt.convert_time_zone("UTC").dt.cast_time_unit("ms")
-        if isinstance(have, pl.Datetime):
-            raise DataError(
-                f"{name}: {column} names no time zone; state it at the source, "
-                'with .dt.replace_time_zone("UTC") in polars where the times are UTC'
-            )
-    fits = {
-        FLOAT: have.is_numeric(),
-        TEXT: isinstance(have, pl.Categorical | pl.Enum),
-        FLAG: False,
-    }
-    if fits.get(want, False):
-        return cell.cast(want)
-    raise DataError(f"{name}: {column} is of type {have}, not {want}; store it as {want}")
-
-
-def _check_exact_times(
-    table: Table, raw: pl.DataFrame, frame: pl.DataFrame, source: Source
-) -> None:
-    for column, have in raw.schema.items():
-        if table.dtypes[column] != TIME or not isinstance(have, pl.Datetime):
-            continue
-        inexact = raw[column].to_physical() % _PER_MS[have.time_unit] != 0
-        if inexact.any():
-            fault = Fault(
-                column,
-                pl.lit(value=True),
-                "is finer than a millisecond",
-                f'round it at the source, with .dt.round("1ms") in polars, and store it as {TIME}',
-            )
-            raise tell(table, frame.filter(inexact), source, fault)
 
 
 def _check_all_have_rows(

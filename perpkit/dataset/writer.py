@@ -1,0 +1,221 @@
+"""Add rows to a store: stage them, merge them with what is there, commit all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from perpkit.dataset.casting import cast_columns
+from perpkit.dataset.checks import PART, Source, check_alone, check_years
+from perpkit.dataset.content import read_parts, table_named, to_parquet
+from perpkit.dataset.description import check_description
+from perpkit.dataset.files import put, settle, sync_folder
+from perpkit.dataset.lock import locked
+from perpkit.dataset.merging import merge
+from perpkit.dataset.parts import (
+    STORE_FILE,
+    Index,
+    Part,
+    description_name,
+    is_store,
+    part_name,
+    read_index,
+)
+from perpkit.dataset.schema import TABLES, Table
+from perpkit.dataset.staging import Staging
+from perpkit.errors import DataError, RequestError, nearest
+
+_Live = dict[tuple[str, str | None, str], Part]
+_MONTH: Final = pl.col("time").dt.strftime("%Y-%m").alias("month")
+
+
+class Writer:
+    """Collects rows for one commit; made by `perpkit.dataset.store.Store.writer`."""
+
+    def __init__(self, folder: Path, staging: Staging, *, replace: bool) -> None:
+        self._folder = folder
+        self._staging = staging
+        self._replace = replace
+        self._description: str | None = None
+
+    def add(self, table: str, frame: pl.DataFrame) -> None:
+        """Stage rows of a table.
+
+        Parameters
+        ----------
+        table : its name
+        frame : any rows in any order, with the table's key columns and any of its others; a null
+            says nothing of a cell
+
+        Raises
+        ------
+        DataError
+            If a column is unknown, a key is missing or null, or a type cannot be meant.
+        """
+        wanted = table_named(table)
+        _check_columns(wanted, frame)
+        source = Source(table, (table,))
+        rows = cast_columns(wanted, frame, source, 0)
+        for key in wanted.keys:
+            if wanted.columns[key].filled and rows[key].null_count():
+                raise DataError(
+                    f"{table}: {key} is null in {rows[key].null_count():,} of the rows added; "
+                    "fill it or leave these rows out"
+                )
+        check_years(wanted, rows, source)
+        self._staging.add(wanted, rows.select(frame.columns))
+
+    def describe(self, text: str) -> None:
+        """Give the text of ``dataset.toml``, written in the same commit.
+
+        Raises
+        ------
+        DataError
+            If it is not what a dataset can say of itself.
+        """
+        check_description(text)
+        self._description = text
+
+    def stage(self) -> Index:
+        """Merge what was added and write the parts that changed; nothing counts yet.
+
+        One instrument is in memory at a time: what was added of it, and its months that it meets.
+        """
+        before = read_index(self._folder)
+        live = {(part.table, part.instrument, part.month): part for part in before.parts}
+        for table, instrument in self._staging.instruments():
+            self._merge(table, instrument, live)
+        digest = before.description
+        if self._description is not None:
+            content = self._description.encode()
+            digest = hashlib.sha256(content).hexdigest()
+            self._put(description_name(digest), content)
+        return Index(tuple(live.values()), digest)
+
+    def publish(self, index: Index) -> None:
+        """Make staged parts count, by the rename of ``store.json``, and tidy up."""
+        for table in TABLES:
+            if (self._folder / table.name).is_dir():
+                sync_folder(self._folder / table.name)
+        self._put(STORE_FILE, index.to_text().encode())
+        sync_folder(self._folder)
+        settle(self._folder, index)
+
+    def _merge(self, table: Table, instrument: str | None, live: _Live) -> None:
+        chunks = [_completed(table, rows) for rows in self._staging.chunks(table, instrument)]
+        there: dict[str, pl.DataFrame] = {}
+        for month in sorted({month for rows in chunks for month in rows.select(_MONTH)["month"]}):
+            part = live.get((table.name, instrument, month))
+            if part is not None:
+                there[month] = read_parts(table, [part])
+        rows = merge(table, [*there.values(), *chunks], replace=self._replace)
+        check_alone(
+            table,
+            rows.with_columns(pl.lit(0, pl.UInt32).alias(PART)),
+            Source(table.name, (table.name,)),
+        )
+        for (name,), own in rows.group_by(_MONTH, maintain_order=True):
+            month = str(name)
+            if month not in there or not own.equals(there[month]):
+                live[table.name, instrument, month] = self._write(table, instrument, month, own)
+
+    def _write(self, table: Table, instrument: str | None, month: str, rows: pl.DataFrame) -> Part:
+        content = to_parquet(table, rows)
+        digest = hashlib.sha256(content).hexdigest()
+        (self._folder / table.name).mkdir(exist_ok=True)
+        self._put(part_name(table.name, instrument, month, digest), content)
+        times = rows["time"].cast(pl.Int64)
+        return Part(
+            folder=self._folder,
+            table=table.name,
+            instrument=instrument,
+            month=month,
+            rows=rows.height,
+            first_ms=int(times[0]),
+            last_ms=int(times[-1]),
+            sha256=digest,
+        )
+
+    def _put(self, name: str, content: bytes) -> None:
+        put(self._folder / name, content, beside=self._staging.folder)
+
+
+@contextmanager
+def open_writer(folder: Path, *, replace: bool) -> Iterator[Writer]:
+    """Hold a folder for writing; commit when the block ends, forget everything when it fails."""
+    _refuse_plain(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            yield from _write(folder, replace=replace)
+    except OSError as error:
+        raise RequestError(
+            f"{folder} cannot be written ({error.strerror or error}); name another folder"
+        ) from error
+    finally:
+        if made:
+            with suppress(OSError):  # it holds what was written
+                folder.rmdir()
+
+
+def _write(folder: Path, *, replace: bool) -> Iterator[Writer]:
+    new = not is_store(folder)
+    staging = Staging(folder)
+    try:
+        if new:  # before any part, or parts of a killed first writer would read as a dataset
+            put(folder / STORE_FILE, Index().to_text().encode(), beside=staging.folder)
+        settle(folder, read_index(folder))
+        writer = Writer(folder, staging, replace=replace)
+        try:
+            yield writer
+            index = writer.stage()
+        except BaseException:
+            settle(folder, read_index(folder))
+            if new:
+                (folder / STORE_FILE).unlink()
+            raise
+        writer.publish(index)
+    finally:
+        staging.remove()
+
+
+def _refuse_plain(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file; name a folder")
+    if is_store(folder):
+        return
+    for table in TABLES:
+        file = folder / f"{table.name}.parquet"
+        parts = list((folder / table.name).glob("*.parquet"))
+        if file.exists() or parts:
+            name = file.name if file.exists() else f"{table.name}/"
+            raise RequestError(
+                f"{folder} holds {name} of a dataset that is not kept by months, to which nothing "
+                "can be added; name another folder"
+            )
+
+
+def _check_columns(table: Table, frame: pl.DataFrame) -> None:
+    for column in frame.columns:
+        if column not in table.columns:
+            raise DataError(
+                f"{table.name}: there is no column {column}; {nearest(column, table.columns)}"
+            )
+    for key in table.keys:
+        if key not in frame.columns:
+            raise DataError(f"{table.name}: column {key} is missing in the rows added; add it")
+
+
+def _completed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    absent = [
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in table.dtypes.items()
+        if name not in rows.columns
+    ]
+    return rows.with_columns(absent).select(*table.columns)
