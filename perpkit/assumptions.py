@@ -48,7 +48,7 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
 def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     """The user's own rulebook files that speak of the run's venues and issuers."""
     perps, tokens = market.dataset.perps_meta, market.dataset.tokens_meta
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     return book.own_files(
         [perps[c].venue for c in market.names.coins],
         [tokens[t].issuer for t in market.names.tokens],
@@ -253,7 +253,7 @@ def _issuers(market: Market, config: RunConfig) -> list[Assumption]:
     """What is assumed of each issuer, one line each."""
     first_ns = int(market.tape.time_ns[0])
     issuers = dict.fromkeys(market.dataset.tokens_meta[t].issuer for t in market.names.tokens)
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     made = []
     for name in issuers:
         values = {k: book.issuer(name).at(k, first_ns) for k in ("quote_session", "trade_fee_frac")}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from perpkit.cli.data_fetch import fetch
+from perpkit.cli.data_watch import watch
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _ERROR_EXIT = 3
 
 data = typer.Typer(help="Look into data before it is used.", no_args_is_help=True)
+data.add_typer(fetch, name="fetch")
+data.add_typer(watch, name="watch")
 
 
 @data.callback()

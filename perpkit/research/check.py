@@ -83,7 +83,9 @@ def check_data(path: Path | str, venue: str | None = None, rules: Path | None = 
     DataError, RequestError
         If the data cannot be read at all.
     """
-    subject = Subject(read_history(path, venue, form_absent=False), open_rulebook(rules))
+    subject = Subject(
+        read_history(path, venue, form_absent=False), open_rulebook(rules, Path(path))
+    )
     findings = list(_of_source(subject.history))
     coins: dict[str, dict[str, Any]] = {}
     for coin in subject.history.coins:

@@ -30,6 +30,10 @@ class Limits(NamedTuple):
     whole_s: float = 120.0
 
 
+_PATIENCE: Final = Patience()
+_LIMITS: Final = Limits()
+
+
 class _Failure(Exception):  # noqa: N818, it is caught here and never seen
     """An attempt that may be made again."""
 
@@ -61,8 +65,8 @@ class Client:
         self,
         base_url: str = API,
         budget: Budget | None = None,
-        patience: Patience = Patience(),
-        limits: Limits = Limits(),
+        patience: Patience = _PATIENCE,
+        limits: Limits = _LIMITS,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -82,6 +86,10 @@ class Client:
             return self._now_ms()
         moment, at_s = self._told
         return moment + int((self._clock() - at_s) * 1_000)
+
+    def told_ms(self) -> int:
+        """The time that the last answer bears; this machine's where it bears none."""
+        return self._now_ms() if self._told is None else self._told[0]
 
     def ask(self, body: dict[str, Any], most_rows: int = 0) -> Any:
         """Ask until there is an answer, which is parsed JSON and never null.

@@ -1,4 +1,4 @@
-"""The terms of a perp that the answers of ``meta`` and ``perpDexs`` hold, in the rulebook's words."""
+"""The terms of a perp in the rulebook's words, out of the answers of ``meta`` and ``perpDexs``."""
 
 from __future__ import annotations
 
