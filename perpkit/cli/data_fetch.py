@@ -52,9 +52,9 @@ def hyperliquid(
         None if end is None else moment_ms(end, "--to"),
         trade_range,
     )
-    client = Client(API if base_url is None else base_url)
     try:
-        with stages() as (stage, progress):
+        with Client(API if base_url is None else base_url) as client, stages() as shown:
+            stage, progress = shown
             report = run(client, wanted, out, stage, progress)
     except KeyboardInterrupt as error:
         raise Stopped(

@@ -51,7 +51,8 @@ def hyperliquid(
         return text
 
     try:
-        run(watching, client, Pace(every, polls))
+        with client:
+            run(watching, client, Pace(every, polls))
     except KeyboardInterrupt as error:
         raise Stopped(f"stopped; {saved()}") from error
     print(saved())

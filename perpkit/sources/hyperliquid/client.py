@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -79,6 +79,16 @@ class Client:
         self._told: tuple[int, float] | None = None  # the server's time, and when it told it
         self._met = False
         self.skew_s: float | None = None  # by how much this machine's clock is ahead of the server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
 
     def server_ms(self) -> int:
         """The server's time by its last answer; this machine's where it never told its own."""

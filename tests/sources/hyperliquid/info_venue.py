@@ -44,6 +44,7 @@ class Venue:
         self.unsettled: set[int] = set()  # hours without a settlement
         self.multiplier = "0.5"
         self.cap = "50000000.0"
+        self.clamps: list[list[str]] = []
 
     # ------------------------------------------------------------------ what is true
 
@@ -134,7 +135,7 @@ class Venue:
                 "assetToStreamingOiCap": [[coin, self.cap] for coin in names],
                 "assetToFundingMultiplier": [[coin, self.multiplier] for coin in names],
                 "assetToFundingInterestRate": [],
-                "assetToFundingClamp": [[names[0], "0.0004"]] if names else [],
+                "assetToFundingClamp": self.clamps,
             },
         ]
 
