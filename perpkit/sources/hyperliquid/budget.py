@@ -66,7 +66,8 @@ class Budget:
         needed = min(weight, self._per_minute)
         while self.spent > self._per_minute - needed:
             first = self._spent[0][0]
-            self._sleep(max(first + _MINUTE_S + _MARGIN_S - self._clock(), 0.0))
+            # At least a moment: the difference of two times may round to nothing.
+            self._sleep(max(first + _MINUTE_S + _MARGIN_S - self._clock(), 0.001))
         self._spent.append([self._clock(), weight])
 
     def correct(self, weight: int) -> None:

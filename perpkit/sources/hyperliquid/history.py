@@ -10,6 +10,7 @@ from perpkit.sources.hyperliquid import answers
 from perpkit.units import HOUR_MS, stamp
 
 PAGE_ROWS: Final = 500  # of fundingHistory
+_LATE_MS: Final = 600_000  # stamps of settlements lie so far behind their hour
 _DEEPEST: Final = 2_000  # pages of one span, which is 40 times what a year takes
 
 
@@ -102,7 +103,7 @@ def _whole(
             continue
         if high - max(fresh) > HOUR_MS:
             todo.append((max(fresh), high))
-        if min(fresh) - low > HOUR_MS:
+        if min(fresh) - low > HOUR_MS + _LATE_MS:
             todo.append((low, min(fresh)))
     raise _no_progress(what, from_ms, to_ms)
 

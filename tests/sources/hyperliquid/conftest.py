@@ -11,29 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from info_server import Api, serving
-from info_venue import LISTED_MS, NOW_MS, Venue
+from info_venue import LISTED_MS, NOW_MS, NVDA, TSLA, Clock, Venue
 
 from perpkit.sources.hyperliquid.client import Client, Limits
 from perpkit.sources.hyperliquid.waits import Patience
-
-NVDA, TSLA = "xyz:NVDA", "xyz:TSLA"
-
-
-class Clock:
-    """Seconds that pass only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.now_s += seconds
-
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

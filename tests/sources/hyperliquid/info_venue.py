@@ -8,17 +8,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 Body = dict[str, Any]
+NVDA, TSLA = "xyz:NVDA", "xyz:TSLA"
 
 HOUR_MS = 3_600_000
 NOW = datetime(2026, 11, 20, 10, 30, 15, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1_000)
-LISTED = datetime(2026, 9, 1, 14, tzinfo=UTC)
+LISTED = datetime(2026, 9, 25, 14, tzinfo=UTC)
 LISTED_MS = int(LISTED.timestamp() * 1_000)
 PAGE = 500
 
 
 def ms(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000)
+
+
+class Clock:
+    """Seconds that pass only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now_s += seconds
 
 
 class Venue:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 import pytest
-from conftest import NVDA, Clock
 from info_server import Api, Fault
-from info_venue import NOW_MS, Venue
+from info_venue import NOW_MS, NVDA, Clock, Venue
 
 from perpkit.errors import DataError, RequestError
 from perpkit.sources.hyperliquid.client import Client
