@@ -1,0 +1,34 @@
+"""Runs fetches in children of its own and kills them, so that the next one starts at once.
+
+Reads a line ``ADDRESS FOLDER FROM_MS SECONDS`` a fetch, kills the child after so many seconds
+unless it has ended (never where they are negative), and writes its exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from perpkit.sources.hyperliquid import Client, Wanted, fetch
+
+
+def main() -> None:
+    for line in sys.stdin:
+        url, folder, from_ms, seconds = line.split()
+        child = os.fork()
+        if child == 0:
+            wanted = Wanted(("xyz:NVDA", "xyz:TSLA"), int(from_ms))
+            fetch(Client(url), wanted, Path(folder))
+            os._exit(0)
+        if float(seconds) >= 0:
+            time.sleep(float(seconds))
+            os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is still its own
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()
