@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, timing
+from benchmarks import forming, memory, squeeze, start, store, timing
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory")
+PARTS = ("loop", "squeeze", "forming", "start", "memory", "store")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,13 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
+def show_store(rows: list[store.Opening]) -> None:
+    lines = [
+        (r.what, f"{r.rows:,}", f"{r.seconds:.3f}", f"{r.least:.3f}-{r.most:.3f}") for r in rows
+    ]
+    table(("store of 64 coins, 3 years", "rows", "s", "min-max"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -103,6 +110,10 @@ def main() -> None:
         peaks = memory.measure()
         show_memory(peaks)
         made["memory"] = [m._asdict() for m in peaks]
+    if "store" in parts:
+        opened = store.measure(told.runs)
+        show_store(opened)
+        made["store"] = [o._asdict() for o in opened]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

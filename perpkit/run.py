@@ -110,7 +110,7 @@ def open_dataset(config: RunConfig, lead_hours: int = 0) -> Dataset:
         start = None  # formed from the first hour on, then cut: the market depends on no --from
     if start is not None:
         start -= lead_hours * HOUR_NS
-    return read_dataset(folder, start, end)
+    return read_dataset(folder, start, end, config.coins or None)
 
 
 def backtest(

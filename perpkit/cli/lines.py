@@ -18,6 +18,13 @@ class Lines:
         plain = None if os.environ.get("NO_COLOR") else "auto"
         self._console = Console(highlight=False, color_system=plain)  # type: ignore[arg-type]
 
+    @property
+    def drawn(self) -> bool:
+        """Whether characters beyond ASCII are welcome: a terminal that shows them, in colour."""
+        console = self._console
+        utf = (console.encoding or "").lower().replace("-", "").startswith("utf")
+        return console.is_terminal and utf and not os.environ.get("NO_COLOR")
+
     def say(self, text: str = "", style: str = "") -> None:
         """Print one line as it is."""
         self._console.print(text, style=style or None, soft_wrap=True, markup=False)

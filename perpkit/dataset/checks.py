@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from perpkit.dataset.description import FILE, Description
-from perpkit.dataset.schema import EXTERNAL, FORMED, PERPS, Table, required
+from perpkit.dataset.schema import EXTERNAL, FORMED, PERPS, TOKENS, Table, required
 from perpkit.errors import DataError, nearest
 from perpkit.units import HOUR_MS, MINUTE_MS, instant, stamp
 
@@ -68,6 +68,23 @@ def check_alone(table: Table, frame: pl.DataFrame, source: Source) -> None:
 def check_years(table: Table, frame: pl.DataFrame, source: Source) -> None:
     """Raise on times that cannot be meant; else as `check`."""
     _raise_first(table, frame, source, [_strange_years()])
+
+
+def check_all_have_rows(
+    table: Table, there: set[str | None], source: Source, about: Description
+) -> None:
+    """Raise where a described instrument is not among those that have rows; else as `check`."""
+    if table not in (PERPS, TOKENS):
+        return
+    declared = about.perps if table is PERPS else about.tokens
+    lacking = [name for name in declared if name not in there]
+    if lacking:
+        rest = f" (nor have {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        where = f" in {source.label}" if source.parts else f", as there is no {source.label}"
+        raise DataError(
+            f"{FILE}: {table.instrument} {lacking[0]} has no row{where}{rest}; "
+            f"add its rows, or remove it from {FILE}"
+        )
 
 
 def tell(table: Table, bad: pl.DataFrame, source: Source, fault: Fault) -> DataError:

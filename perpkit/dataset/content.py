@@ -52,25 +52,33 @@ def to_parquet(table: Table, rows: pl.DataFrame) -> bytes:
     return made.getvalue()
 
 
-def read_parts(table: Table, parts: Sequence[Part]) -> pl.DataFrame:
-    """Rows of some parts of a table, in the order of the parts, all columns.
+def read_parts(table: Table, parts: Sequence[Part], columns: Sequence[str] = ()) -> pl.DataFrame:
+    """Rows of some parts of a table, in the order of the parts.
+
+    Parameters
+    ----------
+    table : whose parts they are
+    parts : of a store
+    columns : those wanted; none: all
 
     Raises
     ------
     DataError
         If a part is missing, was changed or cannot be read.
     """
+    wanted = list(columns or table.columns)
     if not parts:
-        return pl.DataFrame(schema=table.dtypes)
+        return pl.DataFrame(schema=table.dtypes).select(wanted)
     contents: list[bytes | io.BytesIO] = [io.BytesIO(part.content()) for part in parts]
     try:
-        return pl.scan_parquet(
+        rows = pl.scan_parquet(
             contents,  # type: ignore[arg-type]
             schema=table.dtypes,
             missing_columns="insert",
             glob=False,
             hive_partitioning=False,
-        ).collect()
+        )
+        return rows.select(wanted).collect()
     except (PolarsError, PanicException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         some = parts[0].name if len(parts) == 1 else f"one of {len(parts)} parts of {table.name}"

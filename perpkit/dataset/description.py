@@ -88,7 +88,7 @@ def read_description(folder: Path) -> Description:
     DataError
         If the file is missing, is not TOML, or says something unknown or too little.
     """
-    return _describe(_parse(_read(folder)))
+    return _describe(_parse(read_text(folder)))
 
 
 def check_description(text: str) -> Description:
@@ -121,7 +121,8 @@ def _describe(top: dict[str, Any]) -> Description:
     return Description(**texts, perps=perps, tokens=tokens)
 
 
-def _read(folder: Path) -> bytes:
+def read_text(folder: Path) -> bytes:
+    """The bytes of ``dataset.toml``, or of the one that is to take its place."""
     path = folder / FILE
     if is_store(folder):
         pending = pending_description(folder)

@@ -13,7 +13,8 @@ from perpkit.dataset.description import FILE
 from perpkit.dataset.parts import Index, description_name
 from perpkit.dataset.schema import TABLES
 
-_PART: Final = re.compile(r".+\.\d{4}-\d{2}\.[0-9a-f]{12}\.parquet")
+_PART: Final = re.compile(r"\.\d{4}-\d{2}\.[0-9a-f]{12}\.parquet")
+_PART_CHARS: Final = len(".2026-01.0123456789ab.parquet")
 _DESCRIPTION: Final = re.compile(r"dataset\.[0-9a-f]{12}\.toml")
 
 
@@ -38,6 +39,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def left_over(name: str) -> bool:
+    """Whether a file below a store is named as a part, so that it counts only where listed."""
+    return _PART.fullmatch(name[-_PART_CHARS:]) is not None
+
+
 def settle(folder: Path, index: Index) -> None:
     """Finish a commit that was cut short after its rename, and remove parts that do not count.
 
@@ -54,7 +60,7 @@ def settle(folder: Path, index: Index) -> None:
         if not home.is_dir():
             continue
         for entry in os.scandir(home):
-            if _PART.fullmatch(entry.name) and f"{table.name}/{entry.name}" not in live:
+            if left_over(entry.name) and f"{table.name}/{entry.name}" not in live:
                 Path(entry.path).unlink()
         with suppress(OSError):  # not empty
             home.rmdir()

@@ -61,7 +61,8 @@ def _refuse_differing(
         was, comes = own[column].drop_nulls().unique(maintain_order=True).to_list()[:2]
         name, ms = own[table.instrument][0], own["time"].cast(pl.Int64)[0]
         of = "" if name is None else f" of {name}"
-        more = f" (and in {bad.height - 1:,} more rows)" if bad.height > 1 else ""
+        others = bad.height - 1
+        more = f" (and in {others:,} more row{'s' if others > 1 else ''})" if others else ""
         raise DataError(
             f"{table.name}: {column}{of} at {stamp(ms * _MS_NS)} is {was} there and {comes} in "
             f"what is added{more}; find out which is right, or let the new rows replace the old"

@@ -155,18 +155,38 @@ def is_store(folder: Path) -> bool:
 
 
 def read_index(folder: Path) -> Index:
-    """Read ``store.json``.
+    """Read ``store.json``; errors as `parse_index`."""
+    return parse_index(folder, index_text(folder))
+
+
+def index_text(folder: Path) -> bytes:
+    """The bytes of ``store.json``.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    path = folder / STORE_FILE
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); see that it may be, or bring it "
+            "back from a copy"
+        ) from error
+
+
+def parse_index(folder: Path, text: bytes) -> Index:
+    """Understand the bytes of ``store.json``.
 
     Raises
     ------
     DataError
         If it is not as perpkit writes it.
     """
-    path = folder / STORE_FILE
     try:
-        told = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+        told = json.loads(text)
     except ValueError as error:
         raise _broken(f"it is not JSON ({error})") from error
     version = told.get("schema") if isinstance(told, dict) else None
@@ -182,9 +202,10 @@ def read_index(folder: Path) -> Index:
 def _parts(folder: Path, told: list[Any]) -> Iterable[Part]:
     known = {table.name for table in TABLES}
     seen: set[tuple[str, str | None, str]] = set()
+    kinds = tuple(_KEYS.items())
     for entry in told:
         good = isinstance(entry, dict) and entry.keys() == _KEYS.keys()
-        if not good or any(not isinstance(entry[key], kind) for key, kind in _KEYS.items()):
+        if not good or not all(isinstance(entry[key], kind) for key, kind in kinds):
             raise _broken(f"a part is given as {str(entry)[:80]}")
         if entry["table"] not in known:
             raise _broken(f'a part is of the table "{entry["table"]}"')

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,8 @@ from perpkit.dataset.staging import Staging
 from perpkit.errors import DataError, RequestError, nearest
 
 _Live = dict[tuple[str, str | None, str], Part]
+_THREADS: Final = 4  # most of a part's time is the disk's
+_NONE: Final = pl.DataFrame()
 _MONTH: Final = pl.col("time").dt.strftime("%Y-%m").alias("month")
 
 
@@ -88,8 +92,12 @@ class Writer:
         """
         before = read_index(self._folder)
         live = {(part.table, part.instrument, part.month): part for part in before.parts}
-        for table, instrument in self._staging.instruments():
-            self._merge(table, instrument, live)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for table, instrument in self._staging.instruments():
+                changed = self._merge(table, instrument, live)
+                write = partial(self._write, table, instrument)
+                for part in pool.map(write, changed):
+                    live[part.table, part.instrument, part.month] = part
         digest = before.description
         if self._description is not None:
             content = self._description.encode()
@@ -106,28 +114,24 @@ class Writer:
         sync_folder(self._folder)
         settle(self._folder, index)
 
-    def _merge(self, table: Table, instrument: str | None, live: _Live) -> None:
+    def _merge(self, table: Table, instrument: str | None, live: _Live) -> list[pl.DataFrame]:
+        """Rows of each month that are not yet there as they should be."""
         chunks = [_completed(table, rows) for rows in self._staging.chunks(table, instrument)]
-        there: dict[str, pl.DataFrame] = {}
-        for month in sorted({month for rows in chunks for month in rows.select(_MONTH)["month"]}):
-            part = live.get((table.name, instrument, month))
-            if part is not None:
-                there[month] = read_parts(table, [part])
-        rows = merge(table, [*there.values(), *chunks], replace=self._replace)
-        check_alone(
-            table,
-            rows.with_columns(pl.lit(0, pl.UInt32).alias(PART)),
-            Source(table.name, (table.name,)),
-        )
-        for (name,), own in rows.group_by(_MONTH, maintain_order=True):
-            month = str(name)
-            if month not in there or not own.equals(there[month]):
-                live[table.name, instrument, month] = self._write(table, instrument, month, own)
+        touched = {month for rows in chunks for month in rows.select(_MONTH.unique())["month"]}
+        keys = [(table.name, instrument, month) for month in sorted(touched)]
+        there = read_parts(table, [live[key] for key in keys if key in live])
+        rows = merge(table, [there, *chunks], replace=self._replace)
+        helper = pl.lit(0, pl.UInt32).alias(PART)
+        check_alone(table, rows.with_columns(helper), Source(table.name, (table.name,)))
+        old = _by_month(there)
+        return [
+            own for month, own in _by_month(rows).items() if not own.equals(old.get(month, _NONE))
+        ]
 
-    def _write(self, table: Table, instrument: str | None, month: str, rows: pl.DataFrame) -> Part:
+    def _write(self, table: Table, instrument: str | None, rows: pl.DataFrame) -> Part:
         content = to_parquet(table, rows)
         digest = hashlib.sha256(content).hexdigest()
-        (self._folder / table.name).mkdir(exist_ok=True)
+        month = rows.head(1).select(_MONTH).item()
         self._put(part_name(table.name, instrument, month, digest), content)
         times = rows["time"].cast(pl.Int64)
         return Part(
@@ -142,6 +146,7 @@ class Writer:
         )
 
     def _put(self, name: str, content: bytes) -> None:
+        (self._folder / name).parent.mkdir(exist_ok=True)
         put(self._folder / name, content, beside=self._staging.folder)
 
 
@@ -210,6 +215,11 @@ def _check_columns(table: Table, frame: pl.DataFrame) -> None:
     for key in table.keys:
         if key not in frame.columns:
             raise DataError(f"{table.name}: column {key} is missing in the rows added; add it")
+
+
+def _by_month(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    groups = rows.group_by(_MONTH, maintain_order=True)
+    return {str(month): own for (month,), own in groups}
 
 
 def _completed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:

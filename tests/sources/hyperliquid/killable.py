@@ -12,15 +12,17 @@ import sys
 import time
 from pathlib import Path
 
+from perpkit.rulebook import load_venue
 from perpkit.sources.hyperliquid import Client, Wanted, fetch
 
 
 def main() -> None:
+    load_venue("xyz")  # once for all children, so that they are killed at their own work
     for line in sys.stdin:
         url, folder, from_ms, seconds = line.split()
         child = os.fork()
         if child == 0:
-            wanted = Wanted(("xyz:NVDA", "xyz:TSLA"), int(from_ms))
+            wanted = Wanted(("xyz:NVDA", "BTC"), int(from_ms))
             fetch(Client(url), wanted, Path(folder))
             os._exit(0)
         if float(seconds) >= 0:

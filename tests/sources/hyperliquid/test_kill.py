@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from info_server import Api
-from info_venue import HOUR_MS, NOW_MS
+from info_venue import HOUR_MS, LISTED_MS, NOW_MS, Venue
 
 from perpkit.dataset import read_dataset
 
 KILLS = 30
-FROM_MS = NOW_MS - 45 * 24 * HOUR_MS
+FROM_MS = NOW_MS - 30 * 24 * HOUR_MS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -43,7 +43,8 @@ class Runner:
 
 
 @pytest.fixture
-def runner(api: Api) -> Iterator[Runner]:
+def runner(api: Api, venue: Venue) -> Iterator[Runner]:
+    venue.coins["BTC"] = LISTED_MS
     made = Runner(api)
     with made.process:
         yield made
