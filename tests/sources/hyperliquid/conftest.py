@@ -16,6 +16,7 @@ from info_venue import LISTED_MS, NOW_MS, NVDA, TSLA, Clock, Venue
 from perpkit.sources.hyperliquid.client import Client, Limits
 from perpkit.sources.hyperliquid.waits import Patience
 
+
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -44,10 +45,10 @@ def client_of(clock: Clock) -> Iterator[Callable[..., Client]]:
     """Makes clients of an address whose waits take no time and whose jitter is its middle."""
     made: list[Client] = []
 
-    def make(url: str, silence_s: float = 5.0) -> Client:
+    def make(url: str, silence_s: float = 5.0, now_ms: int = NOW_MS) -> Client:
         patience = Patience(uniform=lambda: 0.5)
         limits = Limits(1.0, silence_s, 30.0)
-        times = {"now_ms": lambda: NOW_MS, "clock": clock, "sleep": clock.sleep}
+        times = {"now_ms": lambda: now_ms, "clock": clock, "sleep": clock.sleep}
         made.append(Client(url, patience=patience, limits=limits, **times))
         return made[-1]
 

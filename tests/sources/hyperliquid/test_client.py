@@ -67,9 +67,7 @@ def test_a_slow_answer_is_asked_for_again(
     assert clock.slept == [0.25]
 
 
-def test_pauses_double_and_the_last_failure_is_told(
-    api: Api, client: Client, clock: Clock
-) -> None:
+def test_pauses_double_and_the_last_failure_is_told(api: Api, client: Client, clock: Clock) -> None:
     api.always = Fault(status=500, text="null")
 
     with pytest.raises(DataError) as caught:

@@ -47,7 +47,9 @@ def check_rows(folder: Path, venue: Venue, wanted: Wanted = BOTH) -> None:
         prices = store.rows("perps", coin)
         told = zip(prices["mark_px"], prices["oracle_px"], strict=True)
         hours = prices["time"].cast(pl.Int64).to_list()
-        assert dict(zip(hours, told, strict=True)) == expected(venue, coin, wanted.from_ms - HOUR_MS)
+        assert dict(zip(hours, told, strict=True)) == expected(
+            venue, coin, wanted.from_ms - HOUR_MS
+        )
         assert prices["oracle_source"].unique().to_list() == ["premium"]
         for column in ("mark_high_px", "mark_low_px", "mid_px", "premium", "funding", "observed"):
             assert prices[column].null_count() == prices.height
@@ -158,9 +160,7 @@ def test_pieces_in_any_order_give_the_files_of_the_whole(
     assert files(tmp_path / "a" / "xyz") == files(tmp_path / "b" / "xyz")
 
 
-def test_candles_out_of_reach_are_told(
-    client_of: Callable[..., Client], tmp_path: Path
-) -> None:
+def test_candles_out_of_reach_are_told(client_of: Callable[..., Client], tmp_path: Path) -> None:
     venue = Venue({NVDA: LISTED_MS}, candles=700)
     with serving(venue, NOW_MS) as api:
         report = fetch(client_of(api.url), Wanted((NVDA,), LISTED_MS), tmp_path / "xyz")
