@@ -283,8 +283,10 @@ def _formed_of_trades(market: Market) -> list[str]:
     if not hours:
         return []
     return [
-        f"{hours:,} coin-hours have no recorded oracle and mark: the last trade stands for the "
-        "mark, and the oracle is that price / (1 + the hour's premium)"
+        (
+            f"{hours:,} coin-hours have no recorded oracle and mark: the last trade stands for the "
+            "mark, and the oracle is that price / (1 + the hour's premium)"
+        )
     ]
 
 

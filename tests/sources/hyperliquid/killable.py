@@ -29,7 +29,8 @@ def main() -> None:
             time.sleep(float(seconds))
             os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is still its own
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

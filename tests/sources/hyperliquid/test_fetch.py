@@ -169,8 +169,10 @@ def test_candles_out_of_reach_are_told(client_of: Callable[..., Client], tmp_pat
     first = LAST_MS - 698 * HOUR_MS
     assert report.coins[0].first_price_ms == first
     assert report.notes == [
-        "xyz:NVDA: prices before 2026-10-22 08:00Z are out of reach, the API keeps the latest "
-        "5,000 hourly candles; start the backtest there, or import older prices"
+        (
+            "xyz:NVDA: prices before 2026-10-22 08:00Z are out of reach, the API keeps the latest "
+            "5,000 hourly candles; start the backtest there, or import older prices"
+        )
     ]
     prices = Store(tmp_path / "xyz").rows("perps", NVDA)
     assert prices.height == 699
@@ -306,8 +308,10 @@ def test_a_perp_without_any_price_is_told(venue: Venue, client: Client, tmp_path
     report = fetch(client, old, tmp_path / "xyz")
 
     assert report.notes == [
-        "xyz:NVDA: no price can be had, the API keeps the latest 5,000 hourly candles; this perp "
-        "has funding alone, which no backtest can play"
+        (
+            "xyz:NVDA: no price can be had, the API keeps the latest 5,000 hourly candles; this "
+            "perp has funding alone, which no backtest can play"
+        )
     ]
     assert Store(tmp_path / "xyz").rows("funding", NVDA).height == 10
 
@@ -320,8 +324,12 @@ def test_requests_are_of_the_recorded_form(api: Api, client: Client, tmp_path: P
     assert bodies == [
         '{"type": "perpDexs"}',
         '{"type": "meta", "dex": "xyz"}',
-        f'{{"type": "fundingHistory", "coin": "xyz:NVDA", "startTime": {first}, '
-        f'"endTime": {last + 600_000}}}',
-        '{"type": "candleSnapshot", "req": {"coin": "xyz:NVDA", "interval": "1h", '
-        f'"startTime": {first - HOUR_MS}, "endTime": {last - HOUR_MS}}}}}',
+        (
+            f'{{"type": "fundingHistory", "coin": "xyz:NVDA", "startTime": {first}, '
+            f'"endTime": {last + 600_000}}}'
+        ),
+        (
+            '{"type": "candleSnapshot", "req": {"coin": "xyz:NVDA", "interval": "1h", '
+            f'"startTime": {first - HOUR_MS}, "endTime": {last - HOUR_MS}}}}}'
+        ),
     ]
