@@ -77,6 +77,7 @@ class Client:
         self._now_ms, self._clock, self._sleep = now_ms, clock, sleep
         self._session = requests.Session()
         self._told: tuple[int, float] | None = None  # the server's time, and when it told it
+        self._date_ms: int | None = None  # of the last answer
         self._met = False
         self.skew_s: float | None = None  # by how much this machine's clock is ahead of the server
 
@@ -98,8 +99,8 @@ class Client:
         return moment + int((self._clock() - at_s) * 1_000)
 
     def told_ms(self) -> int:
-        """The time that the last answer bears; this machine's where it bears none."""
-        return self._now_ms() if self._told is None else self._told[0]
+        """The time that the last answer bears; by the answers before where it bears none."""
+        return self.server_ms() if self._date_ms is None else self._date_ms
 
     def ask(self, body: dict[str, Any], most_rows: int = 0) -> Any:
         """Ask until there is an answer, which is parsed JSON and never null.
@@ -193,7 +194,7 @@ class Client:
     def _hear(self, response: requests.Response) -> None:
         """Note that the server is there, and its time."""
         self._met = True
-        now = date_ms(response.headers.get("Date"))
+        now = self._date_ms = date_ms(response.headers.get("Date"))
         if now is not None:
             self._told = (now, self._clock())
             if self.skew_s is None:

@@ -10,6 +10,7 @@ from perpkit.dataset.store import Store
 from perpkit.errors import RequestError
 from perpkit.rulebook import open_rulebook
 from perpkit.sources.hyperliquid.client import Client
+from perpkit.sources.hyperliquid.commit import committing
 from perpkit.sources.hyperliquid.filling import Fetched, Filling, Progress
 from perpkit.sources.hyperliquid.markets import read_markets
 from perpkit.sources.hyperliquid.plan import CANDLES_KEPT, Span, last_hour
@@ -69,7 +70,7 @@ def fetch(
     span = _span(wanted, now_ms)
     report = Report([], skew_notes(client))
     store = Store(folder)
-    with store.writer():  # refuses a folder that is not to be written to, and tidies up
+    with committing(store):  # refuses a folder that is not to be written to, and tidies up
         report.notes.extend(keep_terms(folder, markets, now_ms))
     for market in markets:
         stage(f"fetching {market.coin}")
@@ -121,12 +122,18 @@ def _notes(made: Fetched) -> Iterator[str]:
             f"{coin}: prices before {_stamp(price)} are out of reach, the API keeps the latest "
             f"{CANDLES_KEPT:,} hourly candles; start the backtest there, or import older prices"
         )
+    if made.ended_ms is not None:
+        yield f"{coin}: it is delisted, its last settlement is of {_stamp(made.ended_ms)}"
     if made.gaps:
-        yield f"{coin}: {made.gaps:,} hours have no settlement"
+        yield f"{coin}: {_hours(made.gaps)} no settlement"
     if made.untraded:
-        yield f"{coin}: {made.untraded:,} hours without a trade have no price"
+        yield f"{coin}: {_hours(made.untraded)} no trade, so no price"
     if made.without_premium:
-        yield f"{coin}: {made.without_premium:,} hours without a premium have no price"
+        yield f"{coin}: {_hours(made.without_premium)} no premium, so no price"
+
+
+def _hours(count: int) -> str:
+    return "1 hour has" if count == 1 else f"{count:,} hours have"
 
 
 def _stamp(ms: int) -> str:

@@ -9,10 +9,11 @@ from typing import Final
 import polars as pl
 
 from perpkit.dataset.store import Store
+from perpkit.sources.hyperliquid.commit import committing
 from perpkit.sources.hyperliquid.describe import described
 from perpkit.sources.hyperliquid.history import Asks, Settlement, candles, settlements
 from perpkit.sources.hyperliquid.markets import Market
-from perpkit.sources.hyperliquid.plan import Span, Window, windows
+from perpkit.sources.hyperliquid.plan import Span, Window, oldest_candle, windows
 from perpkit.sources.hyperliquid.tables import funding_rows, nominal_hour, price_rows
 from perpkit.units import HOUR_MS
 
@@ -31,6 +32,7 @@ class Fetched:
     first_price_ms: int | None = None
     settlements: int = 0
     first_funding_ms: int | None = None
+    ended_ms: int | None = None  # last settlement of a perp that is delisted
     gaps: int = 0  # hours without a settlement after the first one
     untraded: int = 0
     without_premium: int = 0
@@ -75,8 +77,8 @@ class Filling:
             If the API does not answer, or contradicts itself or the store.
         """
         # A perp that ended long ago keeps its last candles, however old.
-        now_ms = self._span.last_ms if self._market.delisted else self._now_ms
-        todo = list(windows(self._span, set(self._premium), self._priced, now_ms))
+        reach_ms = self._span.first_ms if self._market.delisted else oldest_candle(self._now_ms)
+        todo = list(windows(self._span, set(self._premium), self._priced, reach_ms))
         for done, window in enumerate(todo):
             progress(done, len(todo))
             self._window(window)
@@ -85,7 +87,7 @@ class Filling:
     def _window(self, window: Window) -> None:
         coin = self._market.coin
         settled = [] if window.funding is None else self._settled(window.funding)
-        with self._store.writer() as writer:
+        with committing(self._store) as writer:
             if settled:
                 writer.add("funding", funding_rows(coin, settled))
             if window.prices is not None and not self._out_of_reach:
@@ -134,5 +136,7 @@ class Filling:
         made.first_price_ms = prices[0] if prices else None
         if settled:
             made.first_funding_ms = settled[0]
-            made.gaps = (self._span.last_ms - settled[0]) // HOUR_MS + 1 - len(settled)
+            made.ended_ms = settled[-1] if self._market.delisted else None
+            last_ms = self._span.last_ms if made.ended_ms is None else made.ended_ms
+            made.gaps = (last_ms - settled[0]) // HOUR_MS + 1 - len(settled)
         return made

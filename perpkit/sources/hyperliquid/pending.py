@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -43,17 +44,22 @@ class Pending:
     settle_from_ms: dict[str, int] = field(default_factory=dict)
 
     def see(self, coin: str, hour_ms: int, observed_ms: int, cells: Cells) -> None:
-        """Take a poll in; an hour before it must have been taken out."""
+        """Take a poll in; an hour before it must have been taken out.
+
+        One of an earlier hour comes from a server whose clock is behind, and is dropped.
+        """
         if coin in self.hours:
-            self.hours[coin].see(observed_ms, cells)
+            if hour_ms == self.hours[coin].hour_ms:
+                self.hours[coin].see(observed_ms, cells)
         else:
             mark = cells["mark_px"]
             self.hours[coin] = Hour(hour_ms, observed_ms, cells, mark, mark, 1)
         self.settle_from_ms.setdefault(coin, hour_ms)
 
-    def ended(self, hour_ms: int) -> dict[str, Hour]:
-        """Hours before this one."""
-        return {coin: hour for coin, hour in self.hours.items() if hour.hour_ms < hour_ms}
+    def ended(self, hour_ms: int, coins: Iterable[str]) -> dict[str, Hour]:
+        """Hours of these perps before this one."""
+        mine = {coin: self.hours[coin] for coin in coins if coin in self.hours}
+        return {coin: hour for coin, hour in mine.items() if hour.hour_ms < hour_ms}
 
 
 def load(folder: Path) -> Pending:

@@ -40,17 +40,21 @@ def last_hour(now_ms: int) -> int:
     return (now_ms - SETTLED_MS) // HOUR_MS * HOUR_MS
 
 
+def oldest_candle(now_ms: int) -> int:
+    """The first hour that candles may reach back to at an instant."""
+    return last_hour(now_ms) - _CANDLES_ASKED * HOUR_MS
+
+
 def windows(
-    span: Span, settled: AbstractSet[int], priced: AbstractSet[int], now_ms: int
+    span: Span, settled: AbstractSet[int], priced: AbstractSet[int], reach_ms: int
 ) -> Iterator[Window]:
     """Windows with missing hours, newest first, their bounds the same for every span.
 
     Parameters
     ----------
     settled, priced : hours of the span that the store holds
-    now_ms : the server's time
+    reach_ms : hour before which no prices are asked for
     """
-    reach_ms = last_hour(now_ms) - _CANDLES_ASKED * HOUR_MS
     step = WINDOW_HOURS * HOUR_MS
     for number in range(span.last_ms // step, span.first_ms // step - 1, -1):
         first = max(span.first_ms, number * step)

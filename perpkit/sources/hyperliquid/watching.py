@@ -14,6 +14,7 @@ from perpkit.errors import DataError, RequestError
 from perpkit.rulebook import open_rulebook
 from perpkit.sources.hyperliquid import pending as unfinished
 from perpkit.sources.hyperliquid.client import Client
+from perpkit.sources.hyperliquid.commit import committing
 from perpkit.sources.hyperliquid.contexts import Cells, hour_of, poll
 from perpkit.sources.hyperliquid.describe import described
 from perpkit.sources.hyperliquid.fetch import skew_notes
@@ -92,7 +93,7 @@ class Watching:
                     f"--coins: {market.coin} is delisted, there is nothing to watch; fetch its "
                     "history with perpkit data fetch"
                 )
-        with self._store.writer():  # refuses a folder that is not to be written to
+        with committing(self._store):  # refuses a folder that is not to be written to
             described(self._folder, self._markets)
         self.pending = unfinished.load(self._folder)
         self._keep_terms()
@@ -111,7 +112,7 @@ class Watching:
 
     def _see(self, dex: str, seen: dict[str, Cells], now_ms: int) -> None:
         hour_ms = hour_of(now_ms)
-        ended = self.pending.ended(hour_ms)
+        ended = self.pending.ended(hour_ms, self._coins)
         if ended:
             self._save(ended)
         for market in self._markets:
@@ -126,7 +127,7 @@ class Watching:
     def _save(self, ended: dict[str, Hour]) -> None:
         ours = [market for market in self._markets if market.coin in ended]
         # Recorded contexts win over a row that a fetch formed of the hour's trades.
-        with self._store.writer(replace=True) as writer:
+        with committing(self._store, replace=True) as writer:
             writer.add("perps", unfinished.rows(ended))
             text = described(self._folder, ours)
             if text is not None:
@@ -143,14 +144,16 @@ class Watching:
 
     def _settle(self, now_ms: int) -> None:
         last_ms = last_hour(now_ms)
-        for coin, first_ms in list(self.pending.settle_from_ms.items()):
+        for coin in self._coins:
+            # None: no poll of it has been seen yet.
+            first_ms = self.pending.settle_from_ms.get(coin, now_ms)
             if first_ms > last_ms or now_ms < self._ask_from_ms.get(coin, 0):
                 continue
             until_ms = min(last_ms + LATE_MS, now_ms)
             found = self._tried(partial(settlements, self._client, coin, first_ms, until_ms))
             next_ms = first_ms
             if found:
-                with self._store.writer() as writer:
+                with committing(self._store) as writer:
                     writer.add("funding", funding_rows(coin, found))
                 next_ms = nominal_hour(found[-1].time_ms) + HOUR_MS
             self.pending.settle_from_ms[coin] = max(next_ms, last_ms - _LOST_MS)

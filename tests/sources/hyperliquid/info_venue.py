@@ -59,6 +59,7 @@ class Venue:
         self.coins, self.now_ms, self.candles, self.page = dict(coins), now_ms, candles, page
         self.untraded: set[int] = set()  # starts of candles without a trade
         self.unsettled: set[int] = set()  # hours without a settlement
+        self.ended: dict[str, int] = {}  # instant at which a perp was delisted
         self.multiplier = "0.5"
         self.cap = "50000000.0"
         self.clamps: list[list[str]] = []
@@ -86,9 +87,12 @@ class Venue:
                 "premium": f"{self.premium(coin, hour):.10f}",
                 "time": hour + 1 + hour // HOUR_MS % 117,
             }
-            for hour in range(first, self.now_ms, HOUR_MS)
+            for hour in range(first, self._end(coin), HOUR_MS)
             if hour not in self.unsettled and hour + 118 <= self.now_ms
         ]
+
+    def _end(self, coin: str) -> int:
+        return min(self.ended.get(coin, self.now_ms), self.now_ms)
 
     def candle(self, coin: str, start_ms: int) -> dict[str, Any]:
         close = self.close(coin, start_ms)
@@ -135,6 +139,7 @@ class Venue:
                 "maxLeverage": 20,
                 "marginTableId": 20,
                 "growthMode": "enabled",
+                **({"isDelisted": True} if coin in self.ended else {}),
             }
             for coin in self.coins
             if ":" in coin
@@ -169,9 +174,10 @@ class Venue:
         if coin not in self.coins:
             return None
         listed = self.coins[coin] // HOUR_MS * HOUR_MS
-        kept = self.now_ms // HOUR_MS * HOUR_MS - (self.candles - 1) * HOUR_MS
+        end = self._end(coin)
+        kept = end // HOUR_MS * HOUR_MS - (self.candles - 1) * HOUR_MS
         first = max(told["startTime"] // HOUR_MS * HOUR_MS, listed, kept)
-        last = min(told["endTime"], self.now_ms)
+        last = min(told["endTime"], end)
         return [self.candle(coin, start) for start in range(first, last + 1, HOUR_MS)]
 
     def _contexts(self, body: Body) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from perpkit.dataset import read_dataset
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, RequestError
 from perpkit.sources.hyperliquid import Client, Wanted, fetch
+from perpkit.sources.hyperliquid.commit import committing
 
 BOTH = Wanted((NVDA, TSLA), ms("2026-09-22"))
 SHORT = Wanted((NVDA,), ms("2026-10-25"))
@@ -190,8 +192,8 @@ def test_hours_without_a_trade_or_a_premium_have_no_price(
     check_rows(tmp_path / "xyz", venue, Wanted((NVDA,), LISTED_MS))
     assert report.notes == [
         "xyz:NVDA: 2 hours have no settlement",
-        "xyz:NVDA: 3 hours without a trade have no price",
-        "xyz:NVDA: 2 hours without a premium have no price",
+        "xyz:NVDA: 3 hours have no trade, so no price",
+        "xyz:NVDA: 2 hours have no premium, so no price",
     ]
 
 
@@ -333,3 +335,45 @@ def test_requests_are_of_the_recorded_form(api: Api, client: Client, tmp_path: P
             f'"startTime": {first - HOUR_MS}, "endTime": {last - HOUR_MS}}}}}'
         ),
     ]
+
+
+def test_a_delisted_perp_keeps_its_last_candles(
+    venue: Venue, client: Client, tmp_path: Path
+) -> None:
+    """Months after its end, when 5,000 hours no longer reach back to it."""
+    venue.coins[NVDA], venue.ended[NVDA] = ms("2025-12-01"), ms("2026-01-10T00:30")
+
+    report = fetch(client, Wanted((NVDA,), ms("2025-12-20"), ms("2026-02-01")), tmp_path / "xyz")
+
+    rows = Store(tmp_path / "xyz").rows("perps", NVDA)
+    assert rows["time"].cast(pl.Int64).max() == ms("2026-01-10")
+    assert rows.height == report.coins[0].prices == 21 * 24 + 1
+    assert report.notes == [
+        "xyz:NVDA: it is delisted, its last settlement is of 2026-01-10 00:00Z",
+        "xyz:NVDA: 1 hour has no premium, so no price",
+    ]
+
+
+def test_a_fetch_waits_for_its_turn(client: Client, venue: Venue, tmp_path: Path) -> None:
+    fetch(client, SHORT, tmp_path / "xyz")
+    waited: list[float] = []
+
+    with ExitStack() as other:
+        other.enter_context(Store(tmp_path / "xyz").writer())
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                other.close()
+
+        with committing(Store(tmp_path / "xyz"), sleep=sleep):
+            pass
+
+    assert waited == [0.1, 0.1, 0.1]
+
+
+def test_a_folder_that_stays_busy_is_told(client: Client, tmp_path: Path) -> None:
+    store = Store(tmp_path / "xyz")
+    said = "is being written by process"
+    with store.writer(), pytest.raises(RequestError, match=said):
+        committing(store, sleep=lambda _: None).__enter__()

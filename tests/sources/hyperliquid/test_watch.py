@@ -226,3 +226,25 @@ def test_a_file_of_polls_that_cannot_be_read_is_refused(scene: Scene) -> None:
 def test_a_pause_of_nothing_is_refused(scene: Scene) -> None:
     with pytest.raises(RequestError, match="--every 0 is no pause"):
         scene.run(polls=1, every_s=0)
+
+
+def test_polls_of_a_perp_that_is_no_longer_watched_wait(scene: Scene) -> None:
+    scene.run(polls=2)
+    scene.set(START_MS + 2 * HOUR_MS)
+    scene.run(polls=5, coins=(NVDA,))
+
+    assert list(read_dataset(scene.out).perps_meta) == [NVDA]
+    assert Store(scene.out).parts("funding") != []
+    scene.run(polls=1, coins=(TSLA,))
+    assert [row["time"] for row in scene.rows(TSLA)] == [HOUR]
+
+
+def test_a_server_whose_clock_jumps_back_changes_no_hour(scene: Scene) -> None:
+    scene.run(polls=6, coins=(NVDA,))
+    before = (scene.out / FILE).read_bytes()
+    scene.set(HOUR - 30_000)
+
+    scene.run(polls=1, coins=(NVDA,))
+
+    assert (scene.out / FILE).read_bytes() == before
+    assert len(scene.rows()) == 1
