@@ -62,9 +62,16 @@ def show_memory(rows: list[memory.Memory]) -> None:
 
 def show_store(rows: list[store.Opening]) -> None:
     lines = [
-        (r.what, f"{r.rows:,}", f"{r.seconds:.3f}", f"{r.least:.3f}-{r.most:.3f}") for r in rows
+        (
+            r.what,
+            f"{r.rows:,}",
+            f"{r.seconds:.3f}",
+            f"{r.least:.3f}-{r.most:.3f}",
+            f"{r.processor:.3f}",
+        )
+        for r in rows
     ]
-    table(("store of 64 coins, 3 years", "rows", "s", "min-max"), lines)
+    table(("store of 64 coins, 3 years", "rows", "s", "min-max", "processor s"), lines)
 
 
 def machine() -> dict[str, Any]:

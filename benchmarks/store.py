@@ -29,13 +29,16 @@ MONTH = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 31, 23, tzinfo=UTC)
 CHILD = """
 import sys, time
 from pathlib import Path
-begun = time.perf_counter()
+clocks = lambda: (time.perf_counter(), time.process_time())
+told = [clocks()]
 import perpkit.dataset
-imported = time.perf_counter()
+told.append(clocks())
 from benchmarks.store import open_month
-ready = time.perf_counter()
+told.append(clocks())
 rows = open_month(Path(sys.argv[1]))
-print(imported - begun, time.perf_counter() - ready, rows)
+told.append(clocks())
+took = [b - a for one, two in ((0, 1), (2, 3)) for a, b in zip(told[one], told[two])]
+print(*took, rows)
 """
 
 
@@ -47,6 +50,7 @@ class Opening(NamedTuple):
     seconds: float
     least: float
     most: float
+    processor: float  # seconds of all cores, the median too
 
 
 def fill(folder: Path) -> int:
@@ -105,14 +109,19 @@ def forget(folder: Path) -> None:
             os.close(handle)
 
 
+def opening(what: str, rows: int, took: list[tuple[float, float]]) -> Opening:
+    wall, processor = zip(*took, strict=True)
+    return Opening(what, rows, median(wall), min(wall), max(wall), median(processor))
+
+
 def timed(what: str, runs: int, rows: Callable[[], int], before: Callable[[], None]) -> Opening:
     took, count = [], 0
     for _ in range(runs):
         before()
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         count = rows()
-        took.append(time.perf_counter() - begun)
-    return Opening(what, count, median(took), min(took), max(took))
+        took.append((time.perf_counter() - begun, time.process_time() - used))
+    return opening(what, count, took)
 
 
 def fresh(folder: Path, runs: int) -> list[Opening]:
@@ -121,17 +130,14 @@ def fresh(folder: Path, runs: int) -> list[Opening]:
     for _ in range(runs):
         forget(folder)
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, str(folder)],
-            check=True,
-            capture_output=True,
-            text=True,
+            [sys.executable, "-c", CHILD, str(folder)], check=True, capture_output=True, text=True
         )
         told.append([float(word) for word in done.stdout.split()])
-    names = ("imports of a new process", "one coin's month there, files cold")
     return [
-        Opening(what, int(told[0][2]) if n else 0, median(some), min(some), max(some))
-        for n, what in enumerate(names)
-        for some in ([line[n] for line in told],)
+        opening("imports of a new process", 0, [(t[0], t[1]) for t in told]),
+        opening(
+            "one coin's month there, files cold", int(told[0][4]), [(t[2], t[3]) for t in told]
+        ),
     ]
 
 

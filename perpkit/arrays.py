@@ -150,6 +150,7 @@ class Tape(NamedTuple):
     settle_rows: ITG  # rows from a trade of this hour to its end; 0: within the hour, settled
     settle_end: CTG  # how it ends: 0 settled, 1 unwound
     settle_cost_frac: FTG  # what settling costs, fraction of the trade's value, due at the end
+    redeem_cost_frac: FTG  # what settling a redemption asked for in this hour will have cost
     settle_state: CTG  # code of State in which it ends
     lock: CTL  # code of Lock
     cash_px: FTD  # USD a unit of each account's settle currency
@@ -206,7 +207,7 @@ class Replay(NamedTuple):
     settle_rows: ITG
     settle_end: CTG
     settle_cost_frac: FTG
-    settle_state: CTG
+    redeem_cost_frac: FTG
     lock: CTL
     cash_px: FTD
     shock_row: IJ
@@ -343,6 +344,7 @@ class Pending(NamedTuple):
     due_row: IA  # row at which it arrives; -1 for none
     redeeming: I1  # how many redemptions are under way
     redeem_usd: FW
+    redeem_cost_usd: FW  # of settling it, due when it is paid
     redeem_row: IW
     redeem_refused: BW  # a redemption was not possible, and an event said so
     legs: I3  # under way: how many, of these sales, and the row at which the first ends
@@ -350,7 +352,7 @@ class Pending(NamedTuple):
     leg_id: IH
     leg_units: FH  # signed; of a purchase they are among the token's units, and locked
     leg_usd: FH  # of a sale: cash due to the wallet
-    leg_px: FH
+    leg_px: FH  # in the wallet's currency
     leg_way: IH
     leg_row: IH  # row at which it ends; -1 for none
     leg_end: IH  # 0 settled, 1 unwound

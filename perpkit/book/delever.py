@@ -18,7 +18,6 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.legs import has_leg, trade_token
 from perpkit.book.limits import forced_cost
-from perpkit.book.locks import is_barred
 from perpkit.book.margin import free_units
 from perpkit.book.ways import take_way
 from perpkit.book.write import write_event
@@ -49,7 +48,7 @@ def cut_token(
     t, k, share = what
     tokens = book.tokens
     size = -min(tokens.units[k] * share, free_units(k, book))
-    if size >= 0.0 or has_leg(k, book.pending) or is_barred(k, size, tokens):
+    if size >= 0.0 or has_leg(k, book.pending):
         return
     take_way((t, k), size, tape, tokens, settings)
     if not tokens.tradable[k] or math.isnan(tokens.order_px[k]):

@@ -2,7 +2,9 @@
 
 Of a purchase the cash leaves at once, and the tokens are locked until they are delivered; of a sale
 the tokens leave at once, and the cash comes later. A trade that fails to settle is undone at its
-own price: who was to receive tokens has missed what they gained.
+own price in the currency it was paid in: who was to receive tokens has missed what they gained. A
+token that nobody may move is neither delivered nor given back until it may be; who may not receive
+it any more gets the cash back.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from perpkit.arrays import (
     TermsNow,
     Tokens,
 )
+from perpkit.book.barred import is_barred, is_stuck
 from perpkit.book.fills import fill_token, whole_lots
 from perpkit.book.margin import cash_px
 from perpkit.book.ways import draw_inventory, read_price
@@ -133,9 +136,9 @@ def tell_leg(k: int, pending: Pending, out: Out) -> None:
 def take_back(t: int, k: int, book: Book, out: Out) -> None:
     """Undo a leg at its own price; the fee of the trade is lost, the harsher assumption."""
     tokens, accounts, pending = book.tokens, book.accounts, book.pending
-    units, px = pending.leg_units[k], pending.leg_px[k]
+    units, px = pending.leg_units[k], pending.leg_px[k] * cash_px(WALLET, accounts)
     tokens.units[k] -= units
-    accounts.cash_usd[WALLET] += units * px / cash_px(WALLET, accounts)
+    accounts.cash_usd[WALLET] += units * pending.leg_px[k]
     where = (t, t, book.perps.position.shape[0] + k, WALLET, SETTLEMENT)
     write_fill(where, (-units, px, tokens.fair_px[k], 0.0), out)
     tell_leg(k, pending, out)
@@ -146,16 +149,17 @@ def end_leg(t: int, k: int, book: Book, out: Out) -> None:
     """Deliver what is due, or undo the trade; and pay what settling it cost."""
     tokens, accounts, pending = book.tokens, book.accounts, book.pending
     instrument = book.perps.position.shape[0] + k
-    units, usd = pending.leg_units[k], abs(pending.leg_units[k]) * pending.leg_px[k]
+    units, paid = pending.leg_units[k], abs(pending.leg_units[k]) * pending.leg_px[k]
+    usd = paid * cash_px(WALLET, accounts)
     accounts.cash_usd[WALLET] += pending.leg_usd[k]
     if units > 0.0:
         tokens.locked[k] = max(tokens.locked[k] - units, 0.0)
-    if pending.leg_end[k] == 1:
+    if pending.leg_end[k] == 1 or (units > 0.0 and is_barred(k, units, tokens)):
         take_back(t, k, book, out)
         write_event(t, UNWOUND, instrument, WALLET, usd, out)
     else:
         write_event(t, SETTLED, instrument, WALLET, usd, out)
-    cost = usd * pending.leg_cost_frac[k] / cash_px(WALLET, accounts)
+    cost = paid * pending.leg_cost_frac[k]
     if cost != 0.0:
         accounts.cash_usd[WALLET] -= cost
         what = (units, pending.leg_cost_frac[k], -cost)
@@ -176,9 +180,9 @@ def end_legs(t: int, book: Book, out: Out) -> None:
         return
     first = t + LONG
     for k in range(pending.leg_row.shape[0]):
-        if 0 <= pending.leg_row[k] <= t:
+        if 0 <= pending.leg_row[k] <= t and not is_stuck(k, book.tokens):
             end_leg(t, k, book, out)
-        elif pending.leg_row[k] > t:
+        elif pending.leg_row[k] >= 0:
             first = min(first, int(pending.leg_row[k]))
     pending.legs[2] = first
 
@@ -205,7 +209,7 @@ def send_leg(t: int, k: int, tape: Replay, book: Book, out: Out) -> None:
     pending.sent[0] += 1
     pending.leg_id[k] = pending.sent[0]
     pending.leg_units[k] = size
-    pending.leg_px[k] = tokens.order_px[k]
+    pending.leg_px[k] = tokens.order_px[k] / cash_px(WALLET, accounts)
     pending.leg_way[k] = tokens.order_way[k]
     pending.leg_row[k] = ends
     pending.leg_end[k] = 1 if fails(t, k, tape) else 0

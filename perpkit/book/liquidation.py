@@ -17,10 +17,11 @@ from perpkit.arrays import (
     TermsNow,
     Tokens,
 )
+from perpkit.book.barred import is_stuck
 from perpkit.book.fills import fill_perp, whole_lots
 from perpkit.book.hedges import drop_hedge
 from perpkit.book.limits import forced_cost
-from perpkit.book.locks import holds_stuck, is_stuck
+from perpkit.book.locks import holds_stuck
 from perpkit.book.margin import cash_px
 from perpkit.book.mirror import count_owed, overdue
 from perpkit.book.path import crossing, falls_short, is_short, lay_way, on_way, slack, worst_end

@@ -13,7 +13,6 @@ from perpkit.arrays import (
     Book,
     Collateral,
     Event,
-    Lock,
     Out,
     Perps,
     Reason,
@@ -22,33 +21,18 @@ from perpkit.arrays import (
     Shock,
     Tokens,
 )
+from perpkit.book.barred import ALL, SELL, is_stuck
 from perpkit.book.legs import undelivered
 from perpkit.book.when import first_from
 from perpkit.book.write import write_event, write_fill
 from perpkit.rule import rule
 
-RECEIVE = int(Lock.RECEIVE)
-SELL = int(Lock.SELL)
-ALL = int(Lock.ALL)
 SHOCK = int(Reason.SHOCK)
 FORCED_TRANSFER = int(Shock.FORCED_TRANSFER)
 UNIT_SLACK = 1e-9  # of the units held
 EVENT_LOCKED = int(Event.LOCKED)
 EVENT_UNLOCKED = int(Event.UNLOCKED)
 EVENT_FORCED = int(Event.FORCED_TRANSFER)
-
-
-@rule
-def is_barred(k: int, size: float, tokens: Tokens) -> bool:
-    """Whether a lock keeps the holder from buying (size above 0) or selling a token."""
-    lock = tokens.lock[k] if k < tokens.lock.shape[0] else 0
-    return bool(lock >= SELL or (lock >= RECEIVE and size > 0.0))
-
-
-@rule
-def is_stuck(k: int, tokens: Tokens) -> bool:
-    """Whether nobody may move a token, a venue that it is pledged at neither."""
-    return bool(k < tokens.lock.shape[0] and tokens.lock[k] >= ALL)
 
 
 @rule

@@ -26,9 +26,8 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.hedges import is_hedge
 from perpkit.book.isolated import fund, isolated_usd, payer, release
-from perpkit.book.legs import is_late, trade_token, wait_for_legs
+from perpkit.book.legs import is_late, trade_token, undelivered, wait_for_legs
 from perpkit.book.limits import limit_orders
-from perpkit.book.locks import is_barred
 from perpkit.book.margin import assess, cash_px, free_units, initial_usd
 from perpkit.book.ways import bought_for, read_price, take_way
 from perpkit.book.write import write_event
@@ -122,13 +121,13 @@ def drop_waiting(perps: Perps, tokens: Tokens, settings: Settings) -> None:
         waits = bool(perps.stale[m])
         if is_hedge(m, perps, tokens, settings):
             k = perps.token[m]
-            waits = waits or not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens)
+            waits = waits or not tokens.tradable[k]
             if waits:
                 tokens.order[k] = 0.0
         if waits:
             perps.order[m] = 0.0
     for k in range(tokens.order.shape[0]):
-        if not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens):
+        if not tokens.tradable[k]:
             tokens.order[k] = 0.0
 
 
@@ -258,19 +257,74 @@ def trim_hedge(m: int, free_usd: float, term: Records, book: Book) -> float:
 
 
 @rule
-def trim_late(where: tuple[int, int], free_usd: float, term: Records, book: Book, out: Out) -> None:
-    """Cut a token buy that takes time to what margin and cash allow of its hedge too.
+def trim_late(
+    where: tuple[int, int], free_usd: float, term: Records, book: Book, out: Out
+) -> float:
+    """Cut a token buy that takes time to what margin and cash allow of its hedge; its need, USD.
 
-    The perp ``(row, perp)`` itself waits until its tokens are delivered.
+    The perp ``(row, perp)`` itself waits until its tokens are delivered, and its margin with it.
     """
     t, m = where
     tokens = book.tokens
     k = book.perps.token[m]
     share = trim_hedge(m, free_usd, term, book)
+    need = need_usd(book.perps.order[m], m, book.perps, term)
     book.perps.order[m] = 0.0
     if share < 1.0 and not tokens.trimmed[k]:
         tokens.trimmed[k] = True
         write_event(t, TRIMMED, book.perps.order.shape[0] + k, tokens.account[k], share, out)
+    return need
+
+
+@rule
+def margin_to_come(m: int, term: Records, book: Book, settings: Settings) -> float:
+    """Initial margin of the short that follows tokens under way, USD: no other order takes it."""
+    perps, k = book.perps, book.perps.token[m]
+    wanted = perps.position[m] - perps.target[m]
+    if settings.pair_together == 0 or k < 0 or perps.position[m] > 0.0 or not wanted > 0.0:
+        return 0.0
+    more = min(undelivered(k, book.pending) * book.tokens.multiplier[k], wanted)
+    px, held = perps.mark_px[m], abs(perps.position[m])
+    if not more > 0.0 or not px > 0.0:
+        return 0.0
+    return float(initial_usd((held + more) * px, term) - initial_usd(held * px, term))
+
+
+@rule
+def reserve(m: int, usd: float, perps: Perps, accounts: Accounts) -> None:
+    """Keep free margin of whoever pays for a perp from the orders after it."""
+    a = payer(m, perps, accounts)
+    accounts.free_usd[a] -= usd
+    accounts.cash_free_usd[a] -= usd
+
+
+@rule
+def trim_perp(
+    where: tuple[int, int], tape: Replay, term: Records, book: Book, out: Out, settings: Settings
+) -> None:
+    """Cut the increase ``(row, perp)``, and with it its hedge."""
+    t, m = where
+    perps, tokens, accounts = book.perps, book.tokens, book.accounts
+    order, a, k = perps.order[m], payer(m, perps, accounts), perps.token[m]
+    free = accounts.free_usd[a]
+    if a != perps.account[m]:  # the margin of an isolated position is cash, and not borrowed
+        free = min(free, accounts.cash_free_usd[a])
+    paired = is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0
+    if paired and is_late(t, k, tape, tokens):
+        reserve(m, trim_late((t, m), free, term, book, out), perps, accounts)
+        return
+    if paired:
+        share = trim_hedge(m, free, term, book)
+        cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.order_fee_frac[k])
+        wallet = tokens.account[k]
+        accounts.value_usd[wallet] -= cost / cash_px(wallet, accounts)
+    else:
+        perps.order[m] = cut_perp(m, free, perps, term)
+        share = perps.order[m] / order
+    reserve(m, need_usd(perps.order[m], m, perps, term), perps, accounts)
+    if share < 1.0 and not perps.trimmed[m]:
+        perps.trimmed[m] = True
+        write_event(t, TRIMMED, m, a, share, out)
 
 
 @rule
@@ -278,33 +332,13 @@ def trim_perps(
     t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
 ) -> None:
     """Cut perp increases, and with them their hedges, in the order of the instruments."""
-    perps, tokens, accounts = book.perps, book.tokens, book.accounts
-    for m in range(perps.order.shape[0]):
-        order = perps.order[m]
-        if order == 0.0:
-            continue
-        a, k = payer(m, perps, accounts), perps.token[m]
-        free = accounts.free_usd[a]
-        if a != perps.account[m]:  # the margin of an isolated position is cash, and not borrowed
-            free = min(free, accounts.cash_free_usd[a])
-        paired = is_hedge(m, perps, tokens, settings) and tokens.order[k] > 0.0
-        if paired and is_late(t, k, tape, tokens):
-            trim_late((t, m), free, terms[m], book, out)
-            continue
-        if paired:
-            share = trim_hedge(m, free, terms[m], book)
-            cost = tokens.order[k] * tokens.order_px[k] * (1.0 + tokens.order_fee_frac[k])
-            wallet = tokens.account[k]
-            accounts.value_usd[wallet] -= cost / cash_px(wallet, accounts)
-        else:
-            perps.order[m] = cut_perp(m, free, perps, terms[m])
-            share = perps.order[m] / order
-        need = need_usd(perps.order[m], m, perps, terms[m])
-        accounts.free_usd[a] -= need
-        accounts.cash_free_usd[a] -= need
-        if share < 1.0 and not perps.trimmed[m]:
-            perps.trimmed[m] = True
-            write_event(t, TRIMMED, m, a, share, out)
+    under_way = book.pending.legs[0] > book.pending.legs[1]
+    for m in range(book.perps.order.shape[0]):
+        if book.perps.order[m] != 0.0:
+            trim_perp((t, m), tape, terms[m], book, out, settings)
+        if under_way:
+            usd = margin_to_come(m, terms[m], book, settings)
+            reserve(m, usd, book.perps, book.accounts)
 
 
 @rule

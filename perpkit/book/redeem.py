@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from perpkit.arrays import Accounts, Book, Event, Out, Reason, Replay, Settings
-from perpkit.book.locks import is_barred
+from perpkit.arrays import Accounts, Book, Event, Flow, Out, Reason, Replay, Settings
+from perpkit.book.barred import is_barred
 from perpkit.book.margin import cash_px, free_units
-from perpkit.book.write import write_event, write_fill
+from perpkit.book.write import write_event, write_fill, write_payment
 from perpkit.rule import rule
 
 REDEEMED = int(Reason.REDEEMED)
 SWEPT = int(Reason.SWEPT)
+SETTLEMENT_COST = int(Flow.SETTLEMENT_COST)
 REDEEM_SENT = int(Event.REDEEM_SENT)
 REDEEM_PAID = int(Event.REDEEM_PAID)
 REDEEM_REFUSED = int(Event.REDEEM_REFUSED)
@@ -30,10 +31,16 @@ def pay_redemptions(t: int, book: Book, out: Out) -> None:
         if 0 <= pending.redeem_row[k] <= t:
             pending.redeeming[0] -= 1
             usd = pending.redeem_usd[k]
+            instrument = book.perps.position.shape[0] + k
             accounts.cash_usd[WALLET] += usd
+            cost = pending.redeem_cost_usd[k]
+            if cost != 0.0:
+                accounts.cash_usd[WALLET] -= cost
+                write_payment(t, SETTLEMENT_COST, (instrument, WALLET), (0.0, 0.0, -cost), out)
             pending.redeem_usd[k] = 0.0
+            pending.redeem_cost_usd[k] = 0.0
             pending.redeem_row[k] = -1
-            write_event(t, REDEEM_PAID, book.perps.position.shape[0] + k, WALLET, usd, out)
+            write_event(t, REDEEM_PAID, instrument, WALLET, usd, out)
 
 
 @rule
@@ -45,6 +52,9 @@ def send_back(t: int, k: int, usd: float, tape: Replay, book: Book, out: Out) ->
     instrument = book.perps.position.shape[0] + k
     tokens.units[k] -= usd / nav
     pending.redeem_usd[k] = (usd - fee) / cash_px(WALLET, book.accounts)
+    settles = k < tape.redeem_cost_frac.shape[1]
+    cost_frac = tape.redeem_cost_frac[t, k] if settles else 0.0
+    pending.redeem_cost_usd[k] = pending.redeem_usd[k] * cost_frac
     pending.redeem_row[k] = t + tape.redeem_rows[t, k]
     pending.redeeming[0] += 1
     # A standing target would buy back at the market what is redeemed here.
@@ -59,7 +69,7 @@ def coming_usd(book: Book) -> float:
     """Cash under way to the wallet from issuers, and from sales that are not paid yet, USD."""
     pending, usd = book.pending, 0.0
     for k in range(pending.redeem_usd.shape[0] if pending.redeeming[0] > 0 else 0):
-        usd += pending.redeem_usd[k]
+        usd += pending.redeem_usd[k] - pending.redeem_cost_usd[k]
     for k in range(pending.leg_usd.shape[0] if pending.legs[1] > 0 else 0):
         usd += pending.leg_usd[k]
     return usd * cash_px(WALLET, book.accounts)

@@ -20,9 +20,9 @@ from perpkit.arrays import (
     Shock,
     TermsNow,
 )
+from perpkit.book.barred import is_stuck
 from perpkit.book.fills import fill_perp
 from perpkit.book.hedges import drop_hedge
-from perpkit.book.locks import is_stuck
 from perpkit.book.margin import cash_px
 from perpkit.book.when import first_from
 from perpkit.book.write import write_event, write_fill, write_payment

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from perpkit.arrays import Replay, Settings, Tokens, Way
+from perpkit.book.barred import is_barred, is_barred_at_issuer
 from perpkit.book.fills import token_px
 from perpkit.rule import rule
 
@@ -139,7 +140,7 @@ def try_quote(
     tokens.order_fee_frac[k] = tokens.fee_frac[k]
     tokens.order_min_usd[k] = tokens.min_order_usd[k]
     tokens.order_rows[k] = 0
-    may = tokens.ways[k] & BY_QUOTE != 0
+    may = tokens.ways[k] & BY_QUOTE != 0 and not is_barred(k, size, tokens)
     tokens.tradable[k] = may and quote_open(t, k, tape, settings)
 
 
@@ -153,7 +154,8 @@ def try_dex(
     """
     t, k = where
     liquidity = pool_usd(k, tokens)
-    if tokens.ways[k] & BY_DEX == 0 or tape.halted[t, k] or tape.token_stale[t, k]:
+    shut = tape.halted[t, k] or tape.token_stale[t, k] or is_barred(k, size, tokens)
+    if tokens.ways[k] & BY_DEX == 0 or shut:
         return
     if size > 0.0 and liquidity > 0.0:
         mid = 0.5 * (tokens.bid_px[k] + tokens.ask_px[k])
@@ -175,6 +177,8 @@ def try_issuer(where: tuple[int, int], size: float, tape: Replay, tokens: Tokens
     """
     t, k = where
     if tokens.ways[k] & BY_ISSUER == 0 or k >= tape.mint_rows.shape[1]:
+        return
+    if is_barred_at_issuer(k, size, tokens):
         return
     buys, nav = size > 0.0, tokens.nav_px[k]
     rows = tape.mint_rows[t, k] if buys else tape.buyback_rows[t, k]

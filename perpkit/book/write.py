@@ -68,12 +68,12 @@ def has_room(out: Out, instruments: int, accounts: int, pledges: int) -> bool:
     """Whether the buffers hold one more hour at its worst.
 
     An hour can split, round, close, reduce, increase and cut an instrument, redeem and sweep it,
-    undo its last trade and those of the hour, settle and pay on it, and say up to fifteen things
-    about it; an account can lose its margin, make bad debt, pay interest, and move cash; a pledge,
-    of a token in an account, can be split, sold, lost and released.
+    undo its last trade and those of the hour, settle, pay on it and pay for that, and say up to
+    fifteen things about it; an account can lose its margin, make bad debt, pay interest, and move
+    cash; a pledge, of a token in an account, can be split, sold, lost and released.
     """
     fills = out.used[0] + 12 * instruments + 4 * pledges <= out.fills.shape[0]
     kept = out.payments.shape[0]
-    payments = kept == 0 or out.used[1] + 6 * instruments + 6 * accounts <= kept
+    payments = kept == 0 or out.used[1] + 7 * instruments + 6 * accounts <= kept
     events = out.used[2] + 15 * instruments + 8 * accounts + 3 * pledges <= out.events.shape[0]
     return bool(fills and payments and events)

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from perpkit.dataset.parts import Part
+from perpkit.dataset.parts import STORE_FILE, Part
 from perpkit.dataset.schema import TABLES, Table
 from perpkit.errors import DataError, RequestError, nearest
 
@@ -78,10 +78,17 @@ def read_parts(table: Table, parts: Sequence[Part], columns: Sequence[str] = ())
             glob=False,
             hive_partitioning=False,
         )
-        return rows.select(wanted).collect()
+        frame = rows.select(wanted).collect()
     except (PolarsError, PanicException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         some = parts[0].name if len(parts) == 1 else f"one of {len(parts)} parts of {table.name}"
         raise DataError(
             f"{some} cannot be read as Parquet ({reason}); write it again from its source"
         ) from error
+    told = sum(part.rows for part in parts)
+    if frame.height != told:
+        raise DataError(
+            f"{STORE_FILE} tells of {told:,} rows of {table.name} where there are "
+            f"{frame.height:,}; bring it back from a copy, or fetch or import into a new folder"
+        )
+    return frame

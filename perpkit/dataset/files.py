@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from perpkit.dataset.description import FILE
-from perpkit.dataset.parts import Index, description_name
+from perpkit.dataset.parts import STORE_FILE, Index, description_name
 from perpkit.dataset.schema import TABLES
 
 _PART: Final = re.compile(r"\.\d{4}-\d{2}\.[0-9a-f]{12}\.parquet")
@@ -21,11 +21,17 @@ _DESCRIPTION: Final = re.compile(r"dataset\.[0-9a-f]{12}\.toml")
 def put(path: Path, content: bytes, beside: Path) -> None:
     """Write a file beside and rename it into place, so that no half of it is ever seen there."""
     part = beside / path.name
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    part.write_bytes(content)
     part.replace(path)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep the content of a file."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
@@ -37,6 +43,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def publish(folder: Path, index: Index, beside: Path) -> None:
+    """Put ``store.json`` into place: the commit."""
+    part = beside / STORE_FILE
+    part.write_bytes(index.to_text().encode())
+    sync(part)
+    part.replace(folder / STORE_FILE)
+    sync_folder(folder)
 
 
 def left_over(name: str) -> bool:

@@ -38,7 +38,7 @@ def read_stored(folder: Path, index: Index, about: Description, span: Span) -> T
     if frames[PERPS.name].is_empty():
         perps = [part for part in index.parts if part.table == PERPS.name]
         raise nothing_left(min(p.first_ms for p in perps), max(p.last_ms for p in perps))
-    return Tables(frames, tuple(_strangers(folder)), _digest(folder, index))
+    return Tables(frames, tuple(strangers(folder)), _digest(folder, index))
 
 
 def meeting(table: Table, index: Index, span: Span) -> list[Part]:
@@ -73,7 +73,8 @@ def _read_table(table: Table, index: Index, about: Description, span: Span) -> p
     return span.cut(table, frame.drop(PART))
 
 
-def _strangers(folder: Path) -> list[str]:
+def strangers(folder: Path) -> list[str]:
+    """Sentences on Parquet files in the folder of a store that it does not list."""
     homes = {table.name: folder / table.name for table in TABLES}
     names = [entry.name for entry in os.scandir(folder)]
     names += [

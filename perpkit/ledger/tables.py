@@ -11,7 +11,7 @@ from perpkit.arrays import F64, Event, Reason, Records
 from perpkit.codes import CAUSES
 from perpkit.ledger.causes import Causes, fill_costs, held_before
 from perpkit.ledger.holdings import NAV_KINDS, ROUNDING_FRAC, holdings, in_usd
-from perpkit.ledger.words import EVENTS, REASONS, WAYS, detail_of, told_usd, way_of
+from perpkit.ledger.words import EVENTS, REASONS, WAYS, detail_of, told_usd, way_of, why_undone
 from perpkit.play import Played
 from perpkit.tape import Market
 
@@ -224,6 +224,8 @@ def events_frame(market: Market, played: Played) -> pl.DataFrame:
         detail_of(int(kind), int(account), float(told))
         for kind, account, told in zip(events["kind"], events["account"], usd, strict=True)
     ]
+    for n, why in why_undone(market, events).items():
+        detail[n] += f": {why}"
     return pl.DataFrame(
         {
             "time": _time(market, events["row"]),

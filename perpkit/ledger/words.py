@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from perpkit.arrays import F64, I64, Event, Reason, Records, Way
+from perpkit.codes import State
 from perpkit.ledger.holdings import WALLET, in_usd
 from perpkit.tape import Market
 
@@ -66,6 +67,13 @@ _DETAILS = {
     Event.UNWOUND: "the trade of {usd:,.2f} USD failed to settle and is undone",
     Event.LEG_WAITS: "an order of {usd:,.2f} USD waits for the trade under way",
 }
+# How a trade that is undone ended; the first where a lock came meanwhile.
+_NOT_RECEIVED = "its holder may not receive it any more"
+_UNDONE = {
+    State.CANCELLED: "it was cancelled before anything moved",
+    State.UNWOUND: "the tokens went back and the cash was not taken",
+    State.REFUNDED: "both legs went back",
+}
 # Told as they stand: a share, and what tokens are given or taken for.
 _PLAIN = (
     Event.TRIMMED,
@@ -114,3 +122,19 @@ def detail_of(kind: int, account: int, usd: float) -> str:
     event = Event(kind)
     words = _TO_WALLET.get(event) if account == WALLET else None
     return (words or _DETAILS[event]).format(usd=usd)
+
+
+def why_undone(market: Market, events: Records) -> dict[int, str]:
+    """Why trades were undone, by the number of the event that says so."""
+    tape, coins = market.tape, len(market.names.coins)
+    sent: dict[int, int] = {}  # instrument -> row of its last trade
+    made: dict[int, str] = {}
+    kinds, rows, instruments = (events[name].tolist() for name in ("kind", "row", "instrument"))
+    for n, (kind, row, instrument) in enumerate(zip(kinds, rows, instruments, strict=True)):
+        if kind == Event.SETTLEMENT_SENT:
+            sent[instrument] = row
+        elif kind == Event.UNWOUND:
+            place = (sent[instrument], instrument - coins)
+            failed = tape.settle_end.shape[1] > 0 and tape.settle_end[place] == 1
+            made[n] = _UNDONE[State(int(tape.settle_state[place]))] if failed else _NOT_RECEIVED
+    return made

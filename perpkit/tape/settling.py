@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perpkit.arrays import F64, I64, Tape
+from perpkit.arrays import B8, F64, I64, Tape
 from perpkit.codes import State
 from perpkit.config import RunConfig
 from perpkit.delivery import Delivery
@@ -27,6 +27,13 @@ class Drawn(NamedTuple):
     end: I64
     cost_frac: F64
     state: I64
+
+
+class Asked(NamedTuple):
+    """When an issuer takes a token back, and rows from the request to its payment, (T,) each."""
+
+    open: B8
+    rows: I64
 
 
 def path_of(token: str, config: RunConfig) -> Delivery:
@@ -68,15 +75,18 @@ def lay_settlement(tape: Tape, config: RunConfig, names: Instruments) -> Tape:
         settle_rows=rows,
         settle_end=end.astype(np.int8),
         settle_cost_frac=cost,
+        redeem_cost_frac=np.zeros_like(cost),
         settle_state=state.astype(np.int8),
     )
     if not tape.redeem_rows.shape[1]:
         return made
-    later = tape.redeem_rows.copy()
+    later, costs = tape.redeem_rows.copy(), np.zeros_like(cost)
     for k, token in enumerate(names.tokens):
         if token in config.token_settlement:
-            later[:, k] = _until_settled(later[:, k], rows[:, k], end[:, k])
-    return made._replace(redeem_rows=later)
+            asked = Asked(tape.redeemable[:, k], tape.redeem_rows[:, k])
+            own = Drawn(rows[:, k], end[:, k], cost[:, k], state[:, k])
+            later[:, k], costs[:, k] = until_settled(asked, own)
+    return made._replace(redeem_rows=later, redeem_cost_frac=costs)
 
 
 def draw(path: Delivery, seed: int, token: str, time_ns: I64) -> Drawn:
@@ -129,16 +139,25 @@ def _end_ns(path: Delivery, ways: tuple[Ending, ...], at: I64, time_ns: I64) -> 
     return made
 
 
-def _until_settled(rows: I64, settle_rows: I64, end: I64) -> I64:
-    """Rows from a request to its cash, where the issuer's payment settles on the path too."""
-    hours = len(rows)
-    begun = np.arange(hours)
-    at = begun + rows
-    waiting = at < hours
-    while waiting.any():
+def until_settled(asked: Asked, path: Drawn) -> tuple[I64, F64]:
+    """Rows from a request to its cash where the issuer's payment settles on a path, and its cost.
+
+    What is undone is asked for again, in the issuer's next hour and with its delay. The cost is a
+    fraction of what is paid, of all attempts together.
+    """
+    hours = len(asked.rows)
+    begun, open_rows = np.arange(hours), np.flatnonzero(asked.open)
+    at, cost, waiting = begun + asked.rows, np.zeros(hours), np.ones(hours, np.bool_)
+    while (waiting := waiting & (at < hours)).any():
         now = at[waiting]
-        at[waiting] += settle_rows[now]
-        undone = end[now] == 1
-        waiting[waiting] = undone & (at[waiting] < hours)
+        cost[waiting] += path.cost_frac[now]
+        undone = path.end[now] == 1
+        ends = now + np.maximum(path.rows[now], undone)
+        again = np.append(open_rows, hours)[np.searchsorted(open_rows, ends[undone], side="left")]
+        # Beyond the tape nothing is known: it is paid after it.
+        delay = np.where(again < hours, asked.rows[np.minimum(again, hours - 1)], 0)
+        ends[undone] = again + delay
+        at[waiting] = ends
+        waiting[waiting] = undone
     made: I64 = at - begun
-    return made
+    return made, cost

@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 from perpkit.arrays import TERM, Action, Event, Flow, Reason, Shock, Tape, Tokens, Way
+from perpkit.codes import State
 from perpkit.config import check_config
 from perpkit.layout import blank
 from perpkit.ledger import CAUSES, frames
@@ -396,7 +397,8 @@ def _with_ways(
         made["settle_rows"] = grid(settle.get("rows", 0), *shape, np.int64)
         made["settle_end"] = grid(settle.get("end", 0), *shape, np.int8)
         made["settle_cost_frac"] = grid(settle.get("cost_frac", 0.0), *shape)
-        made["settle_state"] = grid(0, *shape, np.int8)
+        made["redeem_cost_frac"] = grid(settle.get("redeem_cost_frac", 0.0), *shape)
+        made["settle_state"] = grid(settle.get("state", State.REFUNDED), *shape, np.int8)
     return tape._replace(**made)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import perpkit.play
 from perpkit.arrays import Event, Flow, Out, Reason, Shock, Way
+from perpkit.codes import Lock, State
 from perpkit.layout import blank
 
 OPEN = {"mint_rows": 0, "buyback_rows": 0}
@@ -283,7 +284,7 @@ def test_buffers_for_one_hour_hold_all_that_legs_write(lab, monkeypatch):
             settle_rows=rng.integers(0, 3, shape),
             settle_end=(rng.random(shape) < 0.4).astype(np.int8),
             settle_cost_frac=rng.choice([0.0, 0.001], shape),
-            settle_state=np.zeros(shape, np.int8),
+            settle_state=np.full(shape, State.UNWOUND, np.int8),
         )
         told = {"wallet": 9_000.0, "margin": 3_000.0, "pair": "each"}
         return lab.play(replace(market, tape=tape), lab.random_plan(seed, 60), **told)
@@ -295,7 +296,7 @@ def test_buffers_for_one_hour_hold_all_that_legs_write(lab, monkeypatch):
     def small(*args):
         stage = set_up(*args)
         # Four instruments and three accounts, as has_room counts an hour.
-        out = blank(Out, fills=48, payments=42, events=84, three=3)
+        out = blank(Out, fills=48, payments=46, events=84, three=3)
         stage.ledger = stage.ledger._replace(out=out)
         return stage
 
@@ -304,3 +305,101 @@ def test_buffers_for_one_hour_hold_all_that_legs_write(lab, monkeypatch):
         again = run(seed)
         assert again.rows.equity_usd.tolist() == one.rows.equity_usd.tolist()
         assert (again.fills, again.payments, again.events) == (one.fills, one.payments, one.events)
+
+
+# --------------------------------------------------------------------------- locks
+
+
+@pytest.mark.parametrize("lock", [Lock.RECEIVE, Lock.SELL, Lock.ISSUER])
+def test_who_may_not_receive_any_more_gets_the_cash_back(lab, lock):
+    # Bought in row 1, due in row 4; the holder is barred from row 3 on, the token worth 102.
+    fair = [100.0, 100.0, 100.0, 102.0, 102.0, 102.0]
+    locks = [0, 0, 0, int(lock), int(lock), int(lock)]
+    market = lab.market([100.0] * 6, bid=fair, lock=locks, settle={"rows": 3})
+    run = lab.play(market, {0: [nan, 10.0]}, wallet=5_000.0)
+    assert run.rows.units[:, 0].tolist() == [0.0, 10.0, 10.0, 10.0, 0.0, 0.0]
+    assert run.rows.cash_usd[4, 0] == pytest.approx(5_000.0)
+    assert run.cause("settlement")[4] == pytest.approx(-20.0)
+    (undone,) = run.told(Event.UNWOUND)
+    assert (undone.row, undone.usd) == (4, 1_000.0)
+    said = run.frames["events"].filter(kind="unwound")["detail"][0]
+    assert said.endswith("is undone: its holder may not receive it any more")
+    check(run)
+
+
+def test_what_nobody_may_move_is_delivered_when_it_may_be(lab):
+    # Due in row 3, paused from 2 to 4: delivered in row 5, and only then for sale.
+    market = lab.market([100.0] * 8, bid=[100.0] * 8, settle={"rows": 2},
+                        lock=[0, 0, 4, 4, 4, 0, 0, 0])  # fmt: skip
+    run = lab.play(market, {0: [nan, 10.0], 5: [nan, 0.0]})
+    assert run.told(Event.SETTLED)[0].row == 5
+    assert [(f.row, f.size) for f in run.fills] == [(1, 10.0), (6, -10.0)]
+    check(run)
+
+
+@pytest.mark.parametrize("lock", [Lock.RECEIVE, Lock.SELL])
+def test_a_sale_under_way_is_paid_although_its_holder_is_barred(lab, lock):
+    locks = [0, 0, 0, *[int(lock)] * 4]
+    market = lab.market([100.0] * 7, bid=[100.0] * 7, lock=locks,
+                        settle={"rows": [0, 0, 3, 0, 0, 0, 0]})  # fmt: skip
+    run = lab.play(market, {0: [nan, 10.0], 1: [nan, 0.0]}, wallet=5_000.0)
+    assert kinds(run)[-1] == (5, Event.SETTLED)
+    assert run.rows.cash_usd[5, 0] == pytest.approx(5_000.0)
+
+
+# --------------------------------------------------------------------------- currency and margin
+
+
+def test_what_is_undone_is_paid_back_in_the_currency_it_was_paid_in(lab):
+    # 1,000 paid at a dollar; the currency is worth 0.9 when the trade is undone.
+    market = lab.market([100.0] * 5, bid=[100.0] * 5, settle={"rows": 2, "end": 1})
+    px = np.ones((5, 2))
+    px[2:] = 0.9
+    run = lab.play(replace(market, tape=market.tape._replace(cash_px=px)), {0: [nan, 10.0]},
+                   wallet=5_000.0)  # fmt: skip
+    assert run.rows.cash_usd[[1, 2], 0].tolist() == pytest.approx([4_000.0, 4_000.0])
+    back = next(f for f in run.fills if f.reason == Reason.SETTLEMENT)
+    assert (back.row, back.px) == (3, 90.0)
+    assert run.cause("settlement")[3] == pytest.approx(-100.0)
+    check(run)
+
+
+def two_hedges(lab, **told):
+    flat = [[100.0, 100.0]] * 8
+    return lab.market(flat, terms=LOTS, token=[0, 1], bid=flat, **told)
+
+
+def test_late_hedges_of_one_hour_leave_each_other_their_margin(lab):
+    # 75 USD carry fifteen at 20x: ten of the first, and five of the second pair.
+    market = two_hedges(lab, settle={"rows": 2})
+    run = lab.play(market, {0: [-10.0, -10.0, 10.0, 10.0]}, wallet=9_000.0, margin=75.0)
+    assert run.rows.units[1].tolist() == [10.0, 5.0]
+    assert run.rows.position[3].tolist() == [-10.0, -5.0]
+
+
+def test_margin_of_a_hedge_under_way_is_not_taken_by_a_later_order(lab):
+    # The first pair waits from row 1 to row 5; the second is asked for in between.
+    market = two_hedges(lab, settle={"rows": [[4, 0]] * 8})
+    plan = {0: [-10.0, 0.0, 10.0, 0.0], 1: [-10.0, -10.0, 10.0, 10.0]}
+    run = lab.play(market, plan, wallet=9_000.0, margin=75.0)
+    assert run.rows.position[2].tolist() == [0.0, -5.0]
+    assert run.rows.position[5].tolist() == [-10.0, -5.0]
+
+
+# --------------------------------------------------------------------------- redemptions
+
+
+def test_settling_a_redemption_costs_when_it_is_paid(lab):
+    # What the call of row 2 asks back at a NAV of 1 is paid in row 4, less 0.5% of it.
+    rising = [100.0, 100.0, 112.0, 112.0, 112.0, 112.0, 112.0]
+    told = {"bid": [1.0] * 7, "nav": 1.0, "redeemable": True, "redeem": {"hours": 2}}
+    market = lab.market(rising, pledged={(0, 0): {"share": 1.0}},
+                        settle={"redeem_cost_frac": 0.005}, **told)  # fmt: skip
+    run = lab.play(market, {0: [-50.0, nan]}, wallet=1_000.0, margin=1_000.0, redeem=True,
+                   topup_at_ratio=0.25, topup_to_ratio=0.125)  # fmt: skip
+    sent, paid = run.told(Event.REDEEM_SENT)[0], run.told(Event.REDEEM_PAID)[0]
+    cost = run.paid(Flow.SETTLEMENT_COST)[0]
+    assert (sent.row, paid.row, cost.row) == (2, 4, 4)
+    assert cost.usd == pytest.approx(-0.005 * paid.usd)
+    assert run.cause("settlement")[4] == pytest.approx(cost.usd)
+    check(run)

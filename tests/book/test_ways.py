@@ -9,6 +9,7 @@ import pytest
 
 from perpkit.arrays import Event, Way
 from perpkit.book.ways import pool_px
+from perpkit.codes import Lock
 
 QUOTE, DEX, ISSUER = Way.QUOTE, Way.DEX, Way.ISSUER
 
@@ -222,3 +223,25 @@ def test_a_cut_of_both_legs_sells_the_token_by_its_way(lab):
     token = cut[1]
     assert token.px == pytest.approx(140 / (1 - 2 * token.size * 140 / 1e6))
     check(run)
+
+
+@pytest.mark.parametrize(
+    ("lock", "left"), [(Lock.RECEIVE, 0.0), (Lock.SELL, 0.0), (Lock.ISSUER, 10.0)]
+)
+def test_who_may_not_sell_to_others_gives_back_to_the_issuer(lab, lock, left):
+    # The quote pays more and is not for him; the issuer takes back at 99.
+    market = lab.market([100.0] * 6, bid=[100.0] * 6, nav=[100.0, 100.0, *[99.0] * 4],
+                        take=[Way.QUOTE, Way.ISSUER], issuer={"mint_rows": 0, "buyback_rows": 0},
+                        lock=[0, 0, *[int(lock)] * 4])  # fmt: skip
+    run = lab.play(market, {0: [nan, 10.0], 3: [nan, 0.0]})
+    assert run.rows.units[-1, 0] == left
+    if lock == Lock.SELL:
+        assert (run.fills[-1].row, run.fills[-1].px) == (4, 99.0)
+
+
+@pytest.mark.parametrize(("lock", "left"), [(Lock.RECEIVE, 0.0), (Lock.SELL, 10.0)])
+def test_a_pool_is_not_open_to_who_may_not_sell(lab, lock, left):
+    market = lab.market([100.0] * 5, bid=[100.0] * 5, liquidity=1e6, take=[Way.DEX],
+                        lock=[0, 0, *[int(lock)] * 3])  # fmt: skip
+    run = lab.play(market, {0: [nan, 10.0], 2: [nan, 0.0]})
+    assert run.rows.units[-1, 0] == left

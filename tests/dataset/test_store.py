@@ -125,6 +125,32 @@ def test_two_chunks_of_one_writer_may_not_contradict_each_other(tmp_path: Path) 
     assert "is 180.0 there and 1.0 in what is added" in fault(tmp_path, both)
 
 
+def test_rows_that_name_no_instrument_are_rows_like_others(tmp_path: Path) -> None:
+    def add(value: float | None) -> None:
+        frame = {"time": hours(1), "instrument": None, "kind": "adl", "value": value}
+        types = {"instrument": pl.String, "value": pl.Float64}
+        with Store(tmp_path).writer() as writer:
+            writer.add("shocks", pl.DataFrame(frame, schema_overrides=types))
+
+    add(None)
+    add(0.5)
+    add(0.5)
+    with pytest.raises(DataError, match=r"shocks: value at 2026-01-31 20:00Z is 0.5 there and 1"):
+        add(1.0)
+    (part,) = Store(tmp_path).parts("shocks")
+    assert (part.instrument, part.rows) == (None, 1)
+    assert part.name.startswith("shocks/_.2026-01.")
+    assert Store(tmp_path).rows("shocks", None)["value"].to_list() == [0.5]
+    assert Store(tmp_path).last_ms("shocks", None) == ms(START)
+
+
+def test_the_two_zeros_are_one(tmp_path: Path) -> None:
+    for n, order in enumerate([(0.0, -0.0), (-0.0, 0.0)]):
+        for zero in order:
+            fill(tmp_path / str(n), perps(count=1, premium=[zero]))
+    assert tree(tmp_path / "0") == tree(tmp_path / "1")
+
+
 FIRST = hours(1)
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from perpkit.config import check_config
 from perpkit.dataset import Dataset, read_dataset
 from perpkit.dataset import reader as reader_module
 from perpkit.dataset.schema import TABLES
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, RequestError
+from perpkit.run import open_dataset
 from perpkit.units import HOUR_NS, to_ns
 
 from .made import SPELLS, TOML, plain, stored, tables
@@ -89,6 +91,17 @@ def test_only_the_parts_that_a_span_meets_are_opened(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file") as caught:
         read_dataset(folder, None, FIRST, ("xyz:NVDA",))
     assert str(caught.value).startswith(f"{nvda.name} cannot be read")
+
+
+def test_a_run_opens_the_parts_of_its_span_and_coins_alone(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "store")
+    for part in (*Store(folder).parts("perps"), *Store(folder).parts("funding")):
+        if part.instrument == "xyz:AAPL" or part.month == "2026-03":
+            part.path.write_bytes(b"spoilt")
+    told = {"data": folder, "coins": ["xyz:NVDA"], "end": "2026-02-28T22:00:00Z"}
+    data = open_dataset(check_config(told))
+    assert (data.perps.height, data.funding.height) == (11, 11)
+    assert data.perps["coin"].unique().to_list() == ["xyz:NVDA"]
 
 
 def test_an_unknown_coin_is_refused(tmp_path: Path) -> None:
@@ -215,6 +228,13 @@ def test_a_list_that_names_a_month_twice_or_a_strange_table_is_refused(tmp_path:
     assert "it lists perps of xyz:AAPL in 2026-01 twice" in refused(folder)
     (folder / "store.json").write_text(text.replace('"perps"', '"perp"'), encoding="utf-8")
     assert 'a part is of the table "perp"' in refused(folder)
+
+
+def test_a_list_that_counts_otherwise_is_refused(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "store")
+    text = (folder / "store.json").read_text(encoding="utf-8")
+    (folder / "store.json").write_text(text.replace('"rows": 4', '"rows": 5', 1), encoding="utf-8")
+    assert refused(folder).startswith("store.json tells of 33 rows of perps where there are 32; ")
 
 
 def test_a_commit_while_one_reads_is_read_or_not_seen(

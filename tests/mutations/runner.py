@@ -49,6 +49,7 @@ CLOSEST = {
     "book/delever.py": "tests/twin/test_twin_rules.py::test_family[delever]",
     "book/fills.py": "tests/book/test_fills.py",
     "book/isolated.py": "tests/book/test_isolated.py",
+    "book/barred.py": "tests/book/test_locks.py",
     "book/legs.py": "tests/book/test_legs.py",
     "book/limits.py": "tests/book/test_limits.py",
     "book/liquidation.py": "tests/book/test_liquidation.py",

@@ -216,14 +216,39 @@ DRAWN = [
     Fault(
         "a redemption that is unwound is paid",
         "tape/settling.py",
-        "undone & (at[waiting] < hours)",
-        "False",
+        "        waiting[waiting] = undone\n",
+        "        waiting[waiting] = False\n",
+    ),
+    Fault(
+        "what is undone is asked for again while the issuer takes nothing back",
+        "tape/settling.py",
+        'np.searchsorted(open_rows, ends[undone], side="left")',
+        'np.searchsorted(open_rows, now[undone], side="left")',
+    ),
+    Fault(
+        "what is undone is paid again at once",
+        "tape/settling.py",
+        "        ends[undone] = again + delay\n",
+        "        ends[undone] = again\n",
+    ),
+    Fault(
+        "settling a redemption again costs nothing",
+        "tape/settling.py",
+        "        cost[waiting] += path.cost_frac[now]\n",
+        "        cost[waiting] = path.cost_frac[now]\n",
+    ),
+    Fault(
+        "settling a redemption costs nothing",
+        "book/redeem.py",
+        "            cost = pending.redeem_cost_usd[k]\n",
+        "            cost = 0.0\n",
+        "tests/book/test_legs.py",
     ),
     Fault(
         "every redemption takes the path of all tokens",
         "tape/settling.py",
-        "        if token in config.token_settlement:\n            later",
-        "        if token in names.tokens:\n            later",
+        "        if token in config.token_settlement:\n            asked",
+        "        if token in names.tokens:\n            asked",
         "tests/tape/test_collateral.py",
     ),
 ]

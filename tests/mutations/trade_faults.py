@@ -115,8 +115,8 @@ ORDERS = [
     Fault(
         "a frozen quote is traded",
         "book/orders.py",
-        "        if not tokens.tradable[k] or is_barred(k, tokens.order[k], tokens):\n",
-        "        if math.isnan(tokens.order_px[k]) or is_barred(k, tokens.order[k], tokens):\n",
+        "        if not tokens.tradable[k]:\n            tokens.order[k] = 0.0\n",
+        "        if math.isnan(tokens.order_px[k]):\n            tokens.order[k] = 0.0\n",
     ),
     Fault(
         "a refused re-entry leaves the token of its hedge to be bought alone",
@@ -152,8 +152,22 @@ ORDERS = [
     Fault(
         "two orders spend the same margin",
         "book/orders.py",
-        "        accounts.free_usd[a] -= need\n",
+        "    accounts.free_usd[a] -= usd\n",
         "",
+    ),
+    Fault(
+        "late hedges of one hour spend the same margin",
+        "book/orders.py",
+        "        reserve(m, trim_late((t, m), free, term, book, out), perps, accounts)\n",
+        "        trim_late((t, m), free, term, book, out)\n",
+        "tests/book/test_legs.py",
+    ),
+    Fault(
+        "margin of a hedge under way is free",
+        "book/orders.py",
+        "    under_way = book.pending.legs[0] > book.pending.legs[1]\n",
+        "    under_way = book.pending.legs[0] < book.pending.legs[1]\n",
+        "tests/book/test_legs.py",
     ),
     Fault(
         "a reduction frees no margin in its hour",

@@ -42,8 +42,8 @@ WAYS = [
     Fault(
         "a frozen token trades in its pool",
         "book/ways.py",
-        "tokens.ways[k] & BY_DEX == 0 or tape.halted[t, k] or tape.token_stale[t, k]",
-        "tokens.ways[k] & BY_DEX == 0 or tape.token_stale[t, k]",
+        "shut = tape.halted[t, k] or tape.token_stale[t, k] or",
+        "shut = tape.token_stale[t, k] or",
     ),
     Fault(
         "a pool sells all that it holds",
@@ -159,8 +159,8 @@ LEGS = [
     Fault(
         "a leg arrives an hour late",
         "book/legs.py",
-        "        if 0 <= pending.leg_row[k] <= t:\n",
-        "        if 0 <= pending.leg_row[k] < t:\n",
+        "        if 0 <= pending.leg_row[k] <= t and",
+        "        if 0 <= pending.leg_row[k] < t and",
     ),
     Fault(
         "a leg waits for one that was sent after it",
@@ -172,14 +172,20 @@ LEGS = [
     Fault(
         "a trade is undone at the price of the day",
         "book/legs.py",
-        "    units, px = pending.leg_units[k], pending.leg_px[k]\n    tokens.units",
-        "    units, px = pending.leg_units[k], tokens.fair_px[k]\n    tokens.units",
+        "    units, px = pending.leg_units[k], pending.leg_px[k] * cash_px(WALLET, accounts)\n",
+        "    units, px = pending.leg_units[k], tokens.fair_px[k]\n",
+    ),
+    Fault(
+        "a trade is paid back at the currency's price of the day",
+        "book/legs.py",
+        "    accounts.cash_usd[WALLET] += units * pending.leg_px[k]\n",
+        "    accounts.cash_usd[WALLET] += units * pending.leg_px[k] / cash_px(WALLET, accounts)\n",
     ),
     Fault(
         "every trade settles",
         "book/legs.py",
-        "    if pending.leg_end[k] == 1:\n",
-        "    if pending.leg_end[k] == 2:\n",
+        "    if pending.leg_end[k] == 1 or",
+        "    if pending.leg_end[k] == 2 or",
     ),
     Fault(
         "a penalty is earned",

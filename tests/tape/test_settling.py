@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ from perpkit.delivery import Delivery
 from perpkit.errors import DataError, RequestError
 from perpkit.layout import blank
 from perpkit.settlement import State, endings
-from perpkit.tape.settling import _until_settled, draw, lay_settlement
+from perpkit.tape.settling import Asked, Drawn, draw, lay_settlement, until_settled
 from perpkit.units import HOUR_NS, to_ns
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -218,30 +217,26 @@ def test_a_likelier_fail_is_no_other_chance() -> None:
 
 
 def test_a_redemption_waits_for_its_settlement_and_is_asked_for_again() -> None:
-    rows = np.array([2, 2, 1, 9, 0, 2, 1, 0])
-    settle_rows = np.array([0, 0, 1, 3, 1, 0, 0, 9])
-    end = np.array([0, 0, 0, 1, 1, 1, 0, 0])
-    # 0 pays at 2 and settles at 3; 1 pays at 3, unwound at 6, settles at 6; 2 likewise.
-    # 3 pays after the tape; 4 is unwound at 5, again there, in that row settled: no end in row 5.
-    settle_rows[5] = 1
-    assert (np.arange(8) + _until_settled(rows, settle_rows, end)).tolist() == [
-        *(3, 6, 6, 12, 6, 16, 16, 16),
-    ]
+    # The issuer takes requests at 0, 1, 4, 5 and 7, and pays after so many rows.
+    asked = Asked(np.array([True, True, False, False, True, True, False, True]),
+                  np.array([2, 2, 9, 9, 1, 3, 9, 0]))  # fmt: skip
+    end = np.array([0, 0, 1, 1, 1, 0, 0, 0])
+    cost = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    path = Drawn(np.array([0, 0, 1, 2, 1, 1, 0, 9]), end, cost, end)
+    rows, costs = until_settled(asked, path)
+    # 0 is paid at 2, undone at 3, asked for again at 4, paid at 5 and settled at 6. 1 is paid at 3,
+    # undone at 5, asked for again there and paid at 8, after the tape. 4 is paid at 5, settled at
+    # 6. 7 is paid at 7, settled after it.
+    asked_at = [0, 1, 4, 7]
+    assert (np.arange(8) + rows)[asked_at].tolist() == [6, 8, 6, 16]
+    assert costs[asked_at].tolist() == pytest.approx([0.9, 0.4, 0.6, 0.8])
 
 
-# --------------------------------------------------------------------------- speed
-
-
-def test_three_years_of_sixteen_tokens_take_half_a_second() -> None:
-    tokens = " ".join(f"T{k}" for k in range(16))
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        laid(
-            {"settlement": {"mode": "sequential"}}, tokens, datetime(2023, 6, 1, tzinfo=UTC), 26_280
-        )
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.5
+def test_what_is_undone_after_the_last_request_is_paid_after_the_tape() -> None:
+    asked = Asked(np.array([True, False, False]), np.array([0, 0, 0]))
+    path = Drawn(np.ones(3, np.int64), np.ones(3, np.int64), np.full(3, 0.01), np.zeros(3))
+    rows, costs = until_settled(asked, path)
+    assert (rows[0], costs[0]) == (3, 0.01)
 
 
 def test_the_default_path_is_what_the_book_assumed_all_along() -> None:

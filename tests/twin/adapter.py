@@ -21,6 +21,7 @@ from perpkit.arrays import (
 )
 from perpkit.book.loop import compiled as compiled_book
 from perpkit.book.loop import run_hours
+from perpkit.codes import State
 from perpkit.config import RunConfig
 from perpkit.layout import blank
 from perpkit.market.loop import compiled as compiled_market
@@ -252,7 +253,9 @@ def tape_of(world):
         if token["settle_rows"]:
             tape.settle_rows[:, k] = token["settle_rows"]
             tape.settle_end[:, k] = token["settle_unwinds"]
+            tape.settle_state[:, k] = State.UNWOUND
             tape.settle_cost_frac[:, k] = token["settle_costs"]
+            tape.redeem_cost_frac[:, k] = token["redeem_costs"]
     if sizes["D"]:
         tape.cash_px[:] = np.array(world["cash_px"]).T
     for n, shock in enumerate(sorted(shocks, key=lambda shock: shock["row"])):

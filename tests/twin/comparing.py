@@ -146,9 +146,15 @@ def compare_events(made, told):
 def compare_amounts(made, told, scale):
     """The dollars of those events of which the twin says them."""
     kinds = {event["kind"] for event in told if "usd" in event}
-    one, other = ([x for x in events if x["kind"] in kinds] for events in (made, told))
+    one, other = (
+        sorted_by_place(x for x in events if x["kind"] in kinds) for events in (made, told)
+    )
     for mine, theirs in zip(one, other, strict=True):
         assert_close(mine["usd"], theirs["usd"], scale, f"dollars of {theirs}")
+
+
+def sorted_by_place(events):
+    return sorted(events, key=lambda x: (x["row"], x["kind"], number(x["instrument"])))
 
 
 def keys_of(events):

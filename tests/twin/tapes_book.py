@@ -6,6 +6,7 @@ Numbers come from generators named by seed and feature, so one feature less leav
 import random
 
 from tapes import FEATURES, World, make_world, quote
+from twin_collateral import NAV_KINDS
 from twin_market import form_token
 
 ROUGH = ("jumps", "stretched", "restless")  # what squeezes an account
@@ -40,6 +41,9 @@ FAMILIES = {
         "wallet_depeg",
         "depeg",
     ),
+    "legs_locked": ("legs", "locks", "ways", "pledged", "accrual"),
+    "legs_split": ("legs", "split_tokens", "split_perps", "ways", "accrual"),
+    "legs_forced": ("legs", "forced", "locks", "delever"),
 }
 RULES = tuple(dict.fromkeys(rule for family in FAMILIES.values() for rule in family))
 # Against other rules: what ends the trading of an account is rarer.
@@ -265,6 +269,7 @@ def lay_ways(knobs, world):
             token["settle_rows"] = [rng.choice((0, 0, 1, 2, 5)) for _ in range(hours)]
             token["settle_unwinds"] = [rng.random() < 0.2 for _ in range(hours)]
             token["settle_costs"] = [rng.choice((0.0, 0.0, 0.001)) for _ in range(hours)]
+            token["redeem_costs"] = [rng.choice((0.0, 0.002)) for _ in range(hours)]
 
 
 def lay_window(rng, token, usual, hours):
@@ -365,7 +370,7 @@ def lay_currencies(knobs, world):
 # ------------------------------------------------------------------ corporate actions
 
 OF_PERP = ("mark", "oracle", "mid", "high", "low")
-OF_TOKEN = ("bid", "ask", "fair")
+OF_TOKEN = ("bid", "ask", "fair", "nav")
 
 
 def lay_actions(knobs, world):
@@ -383,7 +388,7 @@ def lay_actions(knobs, world):
             made.append(split_at(rng, world, m, rng.choice(kinds)))
     for k, token in enumerate(world["tokens"]):
         rng = own_rng(knobs, f"rebase {k}")
-        if knobs["split_tokens"] and token["nav"][0] is None and rng.random() < 0.8:
+        if knobs["split_tokens"] and token["kind"] not in NAV_KINDS and rng.random() < 0.8:
             made.append(split_at(rng, world, perps + k, "SPLIT"))
     world["actions"] = sorted(made, key=lambda action: action["row"])
 

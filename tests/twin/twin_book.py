@@ -58,6 +58,7 @@ def start(world):
         "under_way": [0.0] * accounts,
         "arrives": [None] * accounts,
         "redeeming": [0.0] * tokens,
+        "redeem_cost": [0.0] * tokens,
         "redeemed_at": [None] * tokens,
         "said_refused": [False] * accounts,
         "said_unswept": [False] * accounts,

@@ -79,6 +79,8 @@ def send_to_issuer(world, book, t, k, usd):
     book["units"][k] -= units
     book["target"][number] = None  # else it would buy them back
     book["redeeming"][k] = (usd - fee) / world["cash_px"][0][t]
+    costs = token["redeem_costs"]
+    book["redeem_cost"][k] = book["redeeming"][k] * (costs[t] if costs else 0.0)
     book["redeemed_at"][k] = t + token["redeem_hours"]
     note_token(world, book, t, (0, k), (-units, nav, fee, "REDEEMED"))
     add_event(book, t, "REDEEM_SENT", number, 0)
@@ -87,8 +89,13 @@ def send_to_issuer(world, book, t, k, usd):
 def deliver_redeemed(world, book, t):
     for k, row in enumerate(book["redeemed_at"]):
         if row is not None and row <= t:
-            book["cash"][0] += book["redeeming"][k]
-            book["redeeming"][k], book["redeemed_at"][k] = 0.0, None
+            number, cost = len(world["perps"]) + k, book["redeem_cost"][k]
+            book["cash"][0] += book["redeeming"][k] - cost
+            if cost > 0.0:
+                add_payment(book, t, "SETTLEMENT_COST", (number, 0), -cost)
+                add_cause(book, 0, number, "settlement", -cost * world["cash_px"][0][t])
+            book["redeeming"][k], book["redeem_cost"][k] = 0.0, 0.0
+            book["redeemed_at"][k] = None
             add_event(book, t, "REDEEM_PAID", len(world["perps"]) + k, 0)
 
 

@@ -10,8 +10,8 @@ from twin_account import (
     side_of,
 )
 from twin_margin import prices_now, required, requirement, value_at
-from twin_ways import affordable, best_offer, follow_tokens, is_late, trade
-from twin_world import is_locked, known, payer_of, terms_of
+from twin_ways import affordable, best_offer, bought, follow_tokens, is_late, trade
+from twin_world import known, payer_of, terms_of
 
 LOT_SLACK = 1e-6  # lots
 
@@ -278,9 +278,7 @@ def hedges_of(world, orders):
 
 
 def token_waits(world, book, t, k, size):
-    """Whether no way is open to a token's order, or a lock stands against it."""
-    if is_locked(world, t, k, "buy" if size > 0.0 else "sell") and size != 0.0:
-        return True
+    """Whether no way is open to a token's order."""
     return k in book["offers"] and not book["offers"][k]["open"]
 
 
@@ -320,9 +318,12 @@ def fit(world, book, t, orders, hedges):
     perp, token = [0.0] * len(world["perps"]), [0.0] * len(world["tokens"])
     cash, hedged, later = [book["cash"][0] * world["cash_px"][0][t]], set(), {}
     for m, order in enumerate(orders["perp"]):
+        payer = payer_of(world, m)
+        if m > 0:  # the shorts of tokens under way come before the orders after them
+            before, kept = payer_of(world, m - 1), margin_to_come(world, book, t, m - 1)
+            free[before], own[before] = free[before] - kept, own[before] - kept
         if order[0] == 0.0:
             continue
-        payer = payer_of(world, m)
         left = free[payer]
         if payer != world["perps"][m]["account"]:
             left = min(left, own[payer])
@@ -330,7 +331,10 @@ def fit(world, book, t, orders, hedges):
         k = hedges.get(m)
         if k is not None and orders["token"][k][0] > 0.0:
             if is_late(world, book, t, k):  # its perp waits until it is delivered
-                _, later[k] = fit_hedge(world, book, t, (m, k), orders, (perp[m], list(cash)))
+                limits = (perp[m], list(cash))
+                perp[m], later[k] = fit_hedge(world, book, t, (m, k), orders, limits)
+                need = margin_need(world, book, t, m, (perp[m], order[1]))
+                free[payer], own[payer] = free[payer] - need, own[payer] - need
                 perp[m], orders["perp"][m] = 0.0, (0.0, order[1])
                 continue
             hedged.add(k)
@@ -344,6 +348,20 @@ def fit(world, book, t, orders, hedges):
             token[k] = fit_token(offer, later.get(k, order[0]), cash[0])
             cash[0] -= cost_of(offer, token[k])
     return {"perp": perp, "token": token}
+
+
+def margin_to_come(world, book, t, m):
+    """Initial margin of the short that is opened when tokens under way are delivered."""
+    perp, position, target = world["perps"][m], book["position"][m], book["target"][m]
+    k, mark = perp["token"], perp["mark"][t]
+    if world["settings"]["pair"] != "together" or k is None or target is None or mark is None:
+        return 0.0
+    coming = min(bought(book, k) * world["tokens"][k]["multiplier"][t], position - target)
+    if position > 0.0 or coming <= 0.0:
+        return 0.0
+    terms = terms_of(world, t, m)
+    later, now = (requirement(terms, "initial", x * mark) for x in (coming - position, -position))
+    return later - now
 
 
 def margin_need(world, book, t, m, order):

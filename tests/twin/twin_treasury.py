@@ -15,7 +15,7 @@ from twin_fills import lots, lots_towards_zero, perp_price
 from twin_liquidation import forced_cost
 from twin_margin import maintenance_at, prices_now, required, value_at
 from twin_ways import best_offer, trade
-from twin_world import is_locked, margin_accounts, pledge_of, rows_of, terms_of
+from twin_world import margin_accounts, pledge_of, rows_of, terms_of
 
 A_CENT = 0.01  # less is not moved
 
@@ -23,7 +23,8 @@ A_CENT = 0.01  # less is not moved
 def manage_cash(world, book, t):
     called = False
     sold = sum(leg["due"] for leg in book["legs"].values())
-    book["coming"] = (sum(book["redeeming"]) + sold) * world["cash_px"][0][t]
+    paid = sum(book["redeeming"]) - sum(book["redeem_cost"])
+    book["coming"] = (paid + sold) * world["cash_px"][0][t]
     for a in margin_accounts(world):
         if world["parent"][a] is None and not book["failed"][a]:
             called = manage_account(world, book, t, a) or called
@@ -164,7 +165,7 @@ def delever(world, book, t, a, lack):
         fill_perp(world, book, t, m, (size, px, "DELEVERED"))
         book["target"][m], cut = None, True
         k = perp["token"]
-        if k is None or k in book["legs"] or is_locked(world, t, k, "sell"):
+        if k is None or k in book["legs"]:
             continue
         units = min(book["units"][k] * abs(size / position), free_units(book, k))
         offer = best_offer(world, book, t, k, -units) if units > 0.0 else {"open": False}

@@ -5,6 +5,7 @@ and smallest order, and the hours until it is delivered.
 """
 
 from twin_account import add_cause, add_event, add_payment, note_token, side_of
+from twin_world import is_locked
 
 WAYS = ("quote", "dex", "issuer")
 FIRST_HOUR = 8  # of the day, of a world's first row
@@ -75,19 +76,27 @@ def offered(way, size, price, **more):
     return {"way": way, "size": size, "price": price, "px": price(size), "rows": 0} | more
 
 
+def may_not_trade(world, t, k, size):
+    """Whether its holder may not buy, or not sell, a token in a market."""
+    return is_locked(world, t, k, "buy" if size > 0.0 else "sell")
+
+
 def quote_offer(world, t, k, size):
     token = world["tokens"][k]
     trades = token["live"][t]
     if world["settings"]["trade_frozen_quotes"]:
         trades = trades or not (token["halted"][t] or token["stale"][t])
     px = quoted_price(world, t, k, size)
+    trades = trades and "quote" in token["ways"] and not may_not_trade(world, t, k, size)
     terms = {"fee": token["fee_frac"], "least": token["min_order_usd"]}
-    return offered("quote", size, lambda _: px, open="quote" in token["ways"] and trades, **terms)
+    return offered("quote", size, lambda _: px, open=trades, **terms)
 
 
 def pool_offer(world, t, k, size):
     token = world["tokens"][k]
     if "dex" not in token["ways"] or token["halted"][t] or token["stale"][t]:
+        return None
+    if may_not_trade(world, t, k, size):
         return None
     if token["bid"][t] is None or not token["liquidity"][t]:
         return None
@@ -104,6 +113,8 @@ def issuer_offer(world, book, t, k, size):
     rows = token["mint_rows" if size > 0.0 else "buyback_rows"]
     nav = token["nav"][t]
     if "issuer" not in token["ways"] or rows is None or rows[t] is None or nav is None:
+        return None
+    if is_locked(world, t, k, "buy" if size > 0.0 else "redeem"):
         return None
     px = nav * (1.0 + side_of(size) * token["friction"])
     if token["inventory"] is not None:
@@ -172,7 +183,7 @@ def trade(world, book, t, k, order):
         book["legs"][k] = {
             "number": book["settlements"],
             "size": size,
-            "px": px,
+            "px": px / wallet_usd,
             "way": WAYS.index(offer["way"]),
             "due": 0.0 if size > 0.0 else paid,
             "row": t + offer["rows"],
@@ -182,13 +193,14 @@ def trade(world, book, t, k, order):
         }
         book["fills"][-1]["settlement_id"] = book["settlements"]
         add_event(book, t, "SETTLEMENT_SENT", len(world["perps"]) + k, 0)
+        book["events"][-1]["usd"] = abs(size) * px
         if offer["rows"] == 0:
             finish(world, book, t, k)
 
 
 def end_legs(world, book, t):
     for k in sorted(book["legs"]):
-        if book["legs"][k]["row"] <= t:
+        if book["legs"][k]["row"] <= t and not is_locked(world, t, k, "seize"):
             finish(world, book, t, k)
 
 
@@ -196,19 +208,21 @@ def finish(world, book, t, k):
     """Deliver and pay, or give both back at the price of the trade; then the cost of it."""
     leg, number = book["legs"].pop(k), len(world["perps"]) + k
     wallet_usd = world["cash_px"][0][t]
-    usd = abs(leg["size"]) * leg["px"]
     book["cash"][0] += leg["due"]
-    if leg["unwinds"]:
+    undone = leg["unwinds"] or (leg["size"] > 0.0 and is_locked(world, t, k, "buy"))
+    if undone:
         book["units"][k] -= leg["size"]
-        book["cash"][0] += leg["size"] * leg["px"] / wallet_usd
-        note_token(world, book, t, (0, k), (-leg["size"], leg["px"], 0.0, "SETTLEMENT"))
+        book["cash"][0] += leg["size"] * leg["px"]
+        back = (-leg["size"], leg["px"] * wallet_usd, 0.0, "SETTLEMENT")
+        note_token(world, book, t, (0, k), back)
         book["fills"][-1] |= {"way": leg["way"], "settlement_id": leg["number"]}
-    add_event(book, t, "UNWOUND" if leg["unwinds"] else "SETTLED", number, 0)
+    add_event(book, t, "UNWOUND" if undone else "SETTLED", number, 0)
+    book["events"][-1]["usd"] = abs(leg["size"]) * leg["px"] * wallet_usd
     if leg["cost"] > 0.0:
-        paid = usd * leg["cost"]
-        book["cash"][0] -= paid / wallet_usd
-        add_payment(book, t, "SETTLEMENT_COST", (number, 0), -paid / wallet_usd)
-        add_cause(book, 0, number, "settlement", -paid)
+        paid = abs(leg["size"]) * leg["px"] * leg["cost"]
+        book["cash"][0] -= paid
+        add_payment(book, t, "SETTLEMENT_COST", (number, 0), -paid)
+        add_cause(book, 0, number, "settlement", -paid * wallet_usd)
 
 
 # ------------------------------------------------------------------ hedges

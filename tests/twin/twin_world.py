@@ -49,6 +49,7 @@ def whole_tokens(tokens, hours):
     off |= {"ways": ("quote",), "friction": 0.0, "liquidity": [None] * hours}
     off |= {"mint_rows": None, "buyback_rows": None, "mint_fee_frac": 0.0, "mint_min_usd": 0.0}
     off |= {"inventory": None, "settle_rows": None, "settle_unwinds": None, "settle_costs": None}
+    off |= {"redeem_costs": None}
     return [off | token for token in tokens]
 
 
