@@ -48,6 +48,14 @@ def maybe(row: Mapping[str, Any], key: str) -> float | None:
     return None if row.get(key) is None else number(row, key)
 
 
+def rate(row: Mapping[str, Any], key: str) -> float:
+    """A rate or premium, a fraction below 1 in size."""
+    made = number(row, key)
+    if abs(made) >= 1:
+        raise fault(f"as {key}", row.get(key))
+    return made
+
+
 def positive(row: Mapping[str, Any], key: str) -> float:
     """A price."""
     made = number(row, key)

@@ -54,7 +54,7 @@ def cells(context: Mapping[str, Any]) -> Cells:
     told = {
         "mid_px": answers.maybe(context, "midPx"),
         **_impact(context.get("impactPxs")),
-        "premium": answers.maybe(context, "premium"),
+        "premium": None if context.get("premium") is None else answers.rate(context, "premium"),
         "open_interest": answers.maybe(context, "openInterest"),
         "day_ntl_vlm": answers.maybe(context, "dayNtlVlm"),
     }

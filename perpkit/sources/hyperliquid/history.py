@@ -118,8 +118,8 @@ def _no_progress(what: str, low_ms: int, high_ms: int) -> DataError:
 
 def _settlement(row: Mapping[str, Any], coin: str) -> Settlement:
     _check_name(row, "coin", coin)
-    rates = answers.number(row, "fundingRate"), answers.maybe(row, "premium")
-    return Settlement(answers.moment(row, "time"), *rates)
+    premium = None if row.get("premium") is None else answers.rate(row, "premium")
+    return Settlement(answers.moment(row, "time"), answers.rate(row, "fundingRate"), premium)
 
 
 def _candle(row: Mapping[str, Any], coin: str) -> Candle:

@@ -244,6 +244,7 @@ def test_an_hour_is_whole_a_minute_after_its_end(
             out = tmp_path / str(hour)
             fetch(client_of(api.url), Wanted((NVDA,), ms("2026-11-20")), out)
         assert Store(out).last_ms("perps", NVDA) == ms(f"2026-11-20T{hour:02}:00")
+        assert max(b["endTime"] for b in api.asked_for("fundingHistory")) <= venue.now_ms
 
 
 @pytest.mark.parametrize(

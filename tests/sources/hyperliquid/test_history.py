@@ -109,6 +109,7 @@ def test_pages_that_contradict_each_other_are_an_error(api: Api, client: Client)
         ("fundingRate", None),
         ("fundingRate", "inf"),
         ("premium", "nan"),
+        ("premium", "-1.0"),
         ("time", "2026"),
         ("time", 1.5),
         ("coin", "xyz:TSLA"),

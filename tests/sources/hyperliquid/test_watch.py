@@ -102,7 +102,8 @@ def test_a_settlement_is_taken_once_it_is_there(scene: Scene) -> None:
 
 def test_a_settlement_that_is_late_is_asked_for_again(scene: Scene) -> None:
     scene.venue.unsettled = {HOUR}
-    scene.run(polls=8, coins=(NVDA,))
+    scene.run(polls=14, coins=(NVDA,))
+    assert len(scene.api.asked_for("fundingHistory")) == 1  # and not at each poll
     assert Store(scene.out).rows("funding", NVDA).height == 0
     scene.venue.unsettled = set()
 
@@ -170,9 +171,9 @@ def test_recorded_prices_replace_those_formed_of_trades(scene: Scene) -> None:
     assert [row["oracle_source"] for row in scene.rows()] == ["premium"] * 4
 
     scene.run(polls=1, coins=(NVDA,))
-    fetch(client, Wanted((NVDA,), HOUR - 3 * HOUR_MS), scene.out)
+    fetch(client, Wanted((NVDA,), HOUR - 5 * HOUR_MS), scene.out)
 
-    assert [row["oracle_source"] for row in scene.rows()] == ["premium"] * 3 + ["chain"]
+    assert [row["oracle_source"] for row in scene.rows()] == ["premium"] * 5 + ["chain"]
 
 
 def test_terms_are_kept_and_their_change_is_told(scene: Scene) -> None:
