@@ -10,7 +10,7 @@ import pytest
 from info_server import Api, Fault
 from info_venue import NOW_MS, NVDA, TSLA, Venue, ms
 
-from perpkit.assumptions import own_files
+from perpkit.assumptions import _formed_of_trades, own_files
 from perpkit.config import check_config
 from perpkit.dataset import read_dataset
 from perpkit.errors import DataError
@@ -91,6 +91,12 @@ def test_a_run_uses_them_and_says_so(client: Client, venue: Venue, tmp_path: Pat
     assert set(caps[hours >= TODAY * 1_000_000]) == {7_000_000.0}
     assert 7_000_000.0 not in set(caps[hours < TODAY * 1_000_000])
     assert [file.file for file in own_files(laid.market, config)] == ["rules/xyz.toml"]
+    assert _formed_of_trades(laid.market) == [
+        (
+            f"{len(hours)} coin-hours have no recorded oracle and mark: the last trade stands for "
+            "the mark, and the oracle is that price / (1 + the hour's premium)"
+        )
+    ]
 
 
 def test_a_users_own_file_is_laid_over_them(client: Client, venue: Venue, tmp_path: Path) -> None:
