@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, store, timing
+from benchmarks import forming, importing, memory, squeeze, start, store, timing, tokens
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory", "store")
+PARTS = ("loop", "squeeze", "tokens", "forming", "start", "memory", "store", "importing")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,17 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
+def show_importing(rows: list[importing.Importing]) -> None:
+    lines = [
+        (
+            *(r.what, f"{r.file_mb:.0f}", f"{r.rows:,}", f"{r.seconds:.1f}"),
+            *(f"{r.processor:.1f}", f"{r.peak_mb:.0f}"),
+        )
+        for r in rows
+    ]
+    table(("import", "file MB", "rows made", "s", "processor s", "peak MB"), lines)
+
+
 def show_store(rows: list[store.Opening]) -> None:
     lines = [
         (
@@ -105,6 +116,10 @@ def main() -> None:
         rows = squeeze.measure(told.rounds)
         show_loop(rows, "everything of the book", "x off")
         made["squeeze"] = [r._asdict() for r in rows]
+    if "tokens" in parts:
+        rows = tokens.measure(told.rounds)
+        show_loop(rows, "tokens as they are held", "x off")
+        made["tokens"] = [r._asdict() for r in rows]
     if "start" in parts:
         starts, phases = start.measure(told.runs)
         show_start(starts, phases)
@@ -117,6 +132,10 @@ def main() -> None:
         peaks = memory.measure()
         show_memory(peaks)
         made["memory"] = [m._asdict() for m in peaks]
+    if "importing" in parts:
+        taken = importing.measure()
+        show_importing(taken)
+        made["importing"] = [i._asdict() for i in taken]
     if "store" in parts:
         opened = store.measure(told.runs)
         show_store(opened)

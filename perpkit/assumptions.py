@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import Closed, Session
+from perpkit.arrays import Closed, Lock, Session
 from perpkit.collateral import Assumption, collateral_assumptions, collateral_used
 from perpkit.config import ASSUMED, RunConfig
 from perpkit.delivery import Delivery, assumed
@@ -25,9 +25,10 @@ NAKED_FRAC = 0.05  # of capital: beyond what lots, drift and a band of rebalanci
 def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
     """Every choice in force that is assumed rather than known, settings first."""
     made = {a.name: a for a in _standing(market, config)}
+    standing = set(ASSUMED) if market.names.tokens else set(ASSUMED) - _OF_TOKENS
     for name, field in RunConfig.model_fields.items():
         told = getattr(config, name)
-        own = name in ASSUMED or (told != field.default and name not in _NO_ASSUMPTIONS)
+        own = name in standing or (told != field.default and name not in _NO_ASSUMPTIONS)
         if own and name not in made:
             made[name] = Assumption(name, _text(told), str(field.description))
     terms = [
@@ -61,11 +62,14 @@ def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     )
 
 
+_OF_TOKENS = frozenset({"max_quote_spread_frac", "max_frozen_hours", "token_min_order_usd"})
 _NO_ASSUMPTIONS = frozenset(
     {
         *("data", "start", "end", "capital", "params", "terms", "rulebook", "chunk_rows"),
         *("settlement", "token_settlement", "seed"),
         *("token_way", "ways"),  # each token's are told
+        # Where they decided something they are told: by _locks, and by what was laid.
+        *("after_revoke", "locked_margin", "pause_hours", "pause_above_frac"),
     }
 )
 
@@ -136,10 +140,9 @@ def _holder(config: RunConfig) -> Assumption:
 
 
 def _locks(market: Market, config: RunConfig) -> list[Assumption]:
-    """What a holder keeps of a token that its issuer locks, where one does."""
-    told = set() if config.shocks == "ignore" else set(market.dataset.shocks["kind"])
-    made = []
-    if "revoke" in told:
+    """What a holder keeps of a token of the run that its issuer locks in an hour of it."""
+    lock, made = market.tape.lock, []
+    if ((lock > Lock.NONE) & (lock < Lock.ALL)).any():  # a revoked holder's, whatever is left
         left = {
             "locked": "neither bought, sold nor redeemed; the harshest reading",
             "redeem": "not bought and not sold; the issuer takes it back",
@@ -147,7 +150,8 @@ def _locks(market: Market, config: RunConfig) -> list[Assumption]:
         }[config.after_revoke]
         why = f"a token of a revoked holder: {left}"
         made.append(Assumption("after_revoke", config.after_revoke, why))
-    if told & {"freeze", "pause"} and market.pledges is not None:
+    pledged = np.zeros(0, np.bool_) if market.pledges is None else market.pledges.share.any(axis=0)
+    if lock.size and (lock[:, np.flatnonzero(pledged)] == Lock.ALL).any():
         counted = config.locked_margin == "counted"
         left = "at its carried price" if counted else "for nothing; no venue publishes its rule"
         why = f"a pledged token that nobody may move counts {left}"
@@ -341,6 +345,12 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
         for k, m in enumerate(names.token_perp)
         if m >= 0 and names.perp_token[m] != k
     ]
+    tape, widened = market.tape, market.tokens.half_spread_frac > 0.0  # none that is formed
+    if widened.any() and not (tape.bid_px == tape.ask_px)[:, widened].any():
+        made.append(
+            "token_half_spread_frac widens quotes with bid = ask alone, and no token of the run "
+            "has one: it changes nothing"
+        )
     naked = float((frames["equity"]["net_delta_usd"] / config.capital).abs().max() or 0.0)  # type: ignore[arg-type]
     if naked > NAKED_FRAC:
         made.append(

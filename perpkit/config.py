@@ -347,6 +347,7 @@ def _refuse_idle(where: str, config: RunConfig) -> None:
         "mirror_hours": (mirrored, "collateral.TOKEN.mirrored = true and a share"),
         "portfolio_cap_usd": (config.portfolio_margin, "portfolio_margin = true"),
         "sweep_min_usd": (config.sweep_at_ratio is not None, "sweep_at_ratio"),
+        "wallet_cash_usd": (config.sweep_token is not None, "sweep_token"),
     }
     for name, (on, other) in needs.items():
         if name in config.model_fields_set and not on:

@@ -138,7 +138,16 @@ class Delivery(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Delivery:
-        """Odds of what excludes each other, and times to wait for, of the mode in force."""
+        """Only what the mode reads; odds of what excludes each other, and times to wait for."""
+        read = ("mode", *OF_MODE[self.mode])
+        for name in (x for x in Delivery.model_fields if x in self.model_fields_set):
+            if name in read:
+                continue
+            others = " or ".join(mode for mode, own in OF_MODE.items() if name in own)
+            raise ValueError(
+                f'{name} does nothing with mode = "{self.mode}", {others} reads it; set that mode, '
+                f"or leave {name} out"
+            )
         for names in _ONE_OF.get(self.mode, ()):
             if sum(getattr(self, name) for name in names) > 1.0:
                 raise ValueError(

@@ -56,7 +56,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
     if not dot:
         return [table], parsed
     # The names of instruments may hold dots themselves.
-    nested = table in ("terms", "collateral", "token_settlement")
+    nested = table in ("terms", "collateral", "token_settlement", "ways")
     coin, dot, term = rest.rpartition(".") if nested else ("", "", rest)
     return [table, *([coin] if dot else []), term], parsed
 

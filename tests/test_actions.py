@@ -20,6 +20,7 @@ from perpkit.dataset import read_dataset
 from perpkit.errors import DataError
 from perpkit.run import Result
 from perpkit.tape import Market, form
+from perpkit.units import to_ns
 
 START = datetime(2026, 8, 10, tzinfo=UTC)
 HOURS = 96
@@ -268,13 +269,19 @@ def test_a_special_dividend_pauses_the_token(tmp_path: Path, venue: str) -> None
     assert gained(result, 54) == pytest.approx(0.0, abs=0.005)
 
 
+NAMED = ("pause_hours", "pause_above_frac")
+
+
 def test_how_long_a_pause_takes_is_a_setting_and_the_issuers_shortest_holds(tmp_path: Path) -> None:
     px = step(30, 100.0, 95.0)
     folder = made(tmp_path / "a", "xyz", "ACMEon", px, [dividend(30, 5.0)])
     assert formed(folder, pause_hours=2.5).tape.halted[:, 0].sum() == 3
     assert formed(folder, pause_hours=0.0).tape.halted[:, 0].sum() == 1  # ten minutes, in hours
-    named = {a.name: a.value for a in played(folder, PAIR, pause_hours=2.5).assumptions}
-    assert named["pause_hours"] == "2.5"
+    told = [a.value for a in played(folder, PAIR, pause_hours=2.5).assumptions if a.name in NAMED]
+    assert told == ["2.5"]
+    still = made(tmp_path / "b", "xyz", "ACMEon", px, [dividend(30, 0.5)])  # below the limit
+    told = played(still, PAIR, pause_hours=2.5, pause_above_frac=0.5).assumptions
+    assert not [a for a in told if a.name in NAMED]
 
 
 def test_where_an_issuers_limit_is_unknown_a_setting_holds_and_is_named(tmp_path: Path) -> None:
@@ -362,6 +369,49 @@ def test_prices_without_the_split_are_refused(tmp_path: Path) -> None:
     tape = formed(folder).tape  # the run ends before four days are over: not yet in the perp
     assert tape.action_row.size == 0
     assert tape.halted[1:].all()
+
+
+def later(folder: Path, hour: float, **settings: Any) -> Market:
+    """The market from an hour of the data on."""
+    data = read_dataset(folder, start_ns=to_ns(at(hour)))
+    return form(data, check_config({**SETTINGS, **settings}), pure_python=True)
+
+
+# Ten new shares for one in hour 10: the tokens of Ondo and Backed stand for ten, Dinari's are ten.
+@pytest.mark.parametrize(
+    ("token", "multiplier"), [("ACMEon", 10.0), ("ACMEx", 10.0), ("dACME", 1.0)]
+)
+def test_a_run_that_starts_after_a_split_knows_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, multiplier: float
+) -> None:
+    monkeypatch.setitem(globals(), "HOURS", 200)
+    prices = step(12, 100.0, 10.0)
+    quote = step(12, 100.0, 10.0 * multiplier)
+    folder = made(tmp_path / "a", "okx", token, prices, [split(10, 10.0)], quote)
+    whole, cut = formed(folder).tape, later(folder, 120).tape
+    assert (cut.multiplier == multiplier).all()
+    for name in ("multiplier", "fair_px"):
+        assert getattr(cut, name).tolist() == getattr(whole, name)[120:].tolist()
+    told = later(folder, 120, multiplier={token: 7.0}).tape  # the run's own is of its first hour
+    assert (told.multiplier == 7.0).all()
+
+
+def test_a_run_that_starts_after_a_reinvested_dividend_asks_for_its_multiplier(
+    tmp_path: Path,
+) -> None:
+    px, paid = step(10, 100.0, 99.5), [dividend(10, 0.5)]
+    folder = made(tmp_path / "a", "xyz", "ACMEon", px, paid)
+    with pytest.raises(
+        DataError, match=r"put the dividend of 2026-08-10 10:00Z into its multiplier"
+    ):
+        later(folder, 40)
+    assert later(folder, 40, multiplier={"ACMEon": 1.0035}).tape.multiplier[0, 0] == 1.0035
+    recorded = made(tmp_path / "b", "xyz", "ACMEon", px, paid, None, [1.0035] * HOURS)
+    assert later(recorded, 40).tape.multiplier[0, 0] == 1.0035
+    in_cash = made(tmp_path / "c", "xyz", "dACME", px, paid)
+    assert later(in_cash, 40).tape.multiplier[0, 0] == 1.0
+    before = made(tmp_path / "d", "xyz", "ACMEon", px, [dividend(-10, 0.5)])
+    assert later(before, 40).tape.multiplier[0, 0] == 1.0  # dataset.toml knows of it
 
 
 def test_what_a_venue_does_not_say_or_is_not_played_is_refused(tmp_path: Path) -> None:
@@ -492,6 +542,13 @@ def test_the_premium_of_a_token_is_told(tmp_path: Path) -> None:
     assert facts["premium_mean_frac ACMEon"] == pytest.approx((36 * 0.01 + 0.01) / live)
     assert facts["premium_worst_frac ACMEon"] == pytest.approx(0.02)
     assert facts["premium_last_frac ACMEon"] == pytest.approx(0.01)
+    positions = played(folder, PAIR).frames["positions"]
+    assert positions.filter(instrument="xyz:ACME")["premium_frac"].null_count() == sum(
+        positions["instrument"] == "xyz:ACME"
+    )
+    over = dict(positions.filter(instrument="ACMEon").select("time", "premium_frac").iter_rows())
+    assert [over[at(row)] for row in (23, 24, 59)] == [pytest.approx(0.0), None, pytest.approx(0.0)]
+    assert [over[at(row)] for row in (60, 90)] == pytest.approx([0.01, 0.02])
 
 
 def test_the_carry_rebuilds_its_hedge(tmp_path: Path) -> None:

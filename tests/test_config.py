@@ -76,6 +76,14 @@ def test_a_config_cannot_be_changed() -> None:
             {"token_settlement": {"A": {"mode": "coordinated", "lock_hours": 3}}},
             "token_settlement.A: lock_timeout_hours is shorter than lock_hours, which take 3 h",
         ),
+        (
+            {"settlement": {"fail_prob": 0.02}},
+            'settlement: fail_prob does nothing with mode = "atomic", sequential reads it',
+        ),
+        (
+            {"token_settlement": {"A": {"mode": "sequential", "finality_hours": 1}}},
+            'token_settlement.A: finality_hours does nothing with mode = "sequential", atomic or',
+        ),
     ],
 )
 def test_refused(settings: dict[str, Any], says: str) -> None:
@@ -102,6 +110,11 @@ MIRRORED = {"collateral": {"BENJI": {"share": 0.5, "mirrored": True}}}
             {"sweep_min_usd": 50.0},
             "sweep_min_usd was 50 and does nothing without sweep_at_ratio",
             {"sweep_at_ratio": 0.1},
+        ),
+        (
+            {"wallet_cash_usd": 1e4},
+            "wallet_cash_usd was 10000 and does nothing without sweep_token",
+            {"sweep_token": "USTB"},
         ),
     ],
 )
@@ -193,6 +206,18 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, says:
 )
 def test_one_setting(text: str, path: list[str], value: object) -> None:
     assert parse_setting(text) == (path, value)
+
+
+def test_a_table_of_tables_is_reached_though_names_hold_dots() -> None:
+    told = RunConfig.model_json_schema()["properties"]
+    nested = [
+        name
+        for name, field in told.items()
+        if isinstance(inner := field.get("additionalProperties"), dict) and "$ref" in inner
+    ]
+    assert {"collateral", "token_settlement", "ways"} <= set(nested)
+    for name in nested:
+        assert parse_setting(f"{name}.NVDA.RH.key=1")[0] == [name, "NVDA.RH", "key"]
 
 
 @pytest.mark.parametrize("text", ["capital", "=3", " = 3", ""])

@@ -44,7 +44,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "time": TIME,
         **dict.fromkeys(("strategy", "account", "instrument"), TEXT),
         **dict.fromkeys(("position", "px", "value_usd", "liquidation_px"), USD),
-        "liquidation_distance_frac": USD,
+        **dict.fromkeys(("liquidation_distance_frac", "premium_frac"), USD),
     },
     "funding": {
         "time": TIME,

@@ -155,6 +155,61 @@ def test_a_locked_leg_is_not_sold_and_its_pair_waits(tiny: Path, kind: str) -> N
     assert assumed.get("after_revoke") == ("locked" if kind == "revoke" else None)
 
 
+LATER = {"after_revoke": "sell", "pause_hours": 2.0, "pause_above_frac": 0.02}
+PLEDGED = {
+    "collateral": {"USTB": {"apr": 0.04, "share": 0.5}},
+    "terms": {"collateral": "USDC, USTB"},
+    "locked_margin": "counted",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ((), set()),
+        ((3.0, "revoke", "ondo", 1.0), {"after_revoke"}),
+        ((-9.0, "revoke", "ondo", 1.0), {"after_revoke"}),  # it lasts
+        ((90.0, "revoke", "ondo", 1.0), set()),  # after the run
+        ((3.0, "revoke", "USDY", 1.0), set()),  # no token of the run
+        ((3.0, "freeze", "ondo", 1.0), set()),  # what is frozen is not pledged
+        ((3.0, "freeze", "USTB", 1.0), {"locked_margin"}),
+        ((3.0, "pause", "USTB", 1.0), {"locked_margin"}),
+        ((3.0, "revoke", "USTB", 1.0), {"after_revoke"}),
+    ],
+)
+def test_what_waits_for_an_event_is_named_where_there_is_one(
+    tiny: Path, told: tuple[float, str, str, float], named: set[str]
+) -> None:
+    tell(tiny, *([told] if told else [(4.0, "adl", "xyz:NVDA", 0.5)]))
+    result = carry(tiny, **LATER, **PLEDGED)
+    waiting = {"after_revoke", "locked_margin", "pause_hours", "pause_above_frac"}
+    assert waiting & {a.name for a in result.assumptions} == named
+
+
+def test_a_half_spread_that_widens_no_quote_is_warned_of(tiny: Path) -> None:
+    said = "token_half_spread_frac widens quotes with bid = ask alone, and no token of the run has"
+    (tiny / "shocks.parquet").unlink()
+    for more in ({}, PLEDGED):  # what is formed is quoted at its NAV
+        told = carry(tiny, token_half_spread_frac=0.001, **more).warnings
+        assert [w for w in told if w.startswith(said)]
+    assert not [w for w in carry(tiny).warnings if w.startswith(said)]
+    path = tiny / "tokens.parquet"
+    mid = pl.read_parquet(path).with_columns(ask_px=pl.col("bid_px"))
+    mid.write_parquet(path)
+    told = carry(tiny, token_half_spread_frac=0.001).warnings
+    assert not [w for w in told if w.startswith(said)]
+
+
+def test_limits_on_quotes_are_assumed_of_tokens(tiny: Path) -> None:
+    limits = {"max_quote_spread_frac", "max_frozen_hours", "token_min_order_usd"}
+    assert limits <= {a.name for a in run(tiny).assumptions}
+    about = tiny / "dataset.toml"
+    head, _ = about.read_text(encoding="utf-8").split("[tokens.", 1)
+    about.write_text(head, encoding="utf-8")
+    (tiny / "tokens.parquet").unlink()
+    assert not limits & {a.name for a in run(tiny).assumptions}
+
+
 def test_without_a_lock_both_legs_are_closed(tiny: Path) -> None:
     assert held(carry(tiny, shocks="ignore")) == [0.0, 10.0, 10.0, 10.0, 0.0, 0.0]
 

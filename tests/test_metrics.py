@@ -62,7 +62,7 @@ def make(
     margin_usd: Sequence[float] | None = None,  # margin value at the venue
     net_delta_usd: Sequence[float] | None = None,
     gross_usd: Sequence[float] | None = None,
-    fills: Sequence[tuple[int, str, float, float]] = (),  # row, instrument, size, px
+    fills: Sequence[tuple[Any, ...]] = (),  # row, instrument, size, px; reason, slippage
     funding: Sequence[tuple[int, str, float]] = (),  # row, coin, payment
     events: Sequence[Told] = (),
     pledged: Sequence[tuple[int, str, float, float]] = (),  # row, token, units, px
@@ -144,13 +144,22 @@ def make(
         ),
         "fills": table(
             [
-                {"time": at(row), "instrument": name, "size": size, "px": px}
-                for row, name, size, px in fills
+                {
+                    "time": at(row),
+                    "instrument": name,
+                    "size": size,
+                    "px": px,
+                    "reason": more[0] if more else "target",
+                    "slippage_usd": more[1] if more else -0.5,
+                }
+                for row, name, size, px, *more in fills
             ],
             time=TIME,
             instrument=pl.String,
             size=pl.Float64,
             px=pl.Float64,
+            reason=pl.String,
+            slippage_usd=pl.Float64,
         ),
         "accounts": pl.DataFrame(
             {
@@ -572,6 +581,53 @@ def test_a_dividend_is_net_of_the_funding_of_its_hour() -> None:
         [(1, NVDA, -10.0, 100.0, None), (2, NVDA, -10.0, 100.0, None)],
     )
     assert summarise(frames, context)["dividend_net_usd"] == pytest.approx(0.5)
+
+
+# Beside a trade of 1,000 USD in each leg: what is no trade, each of 1,000 USD too.
+NO_TRADES: tuple[tuple[Any, ...], ...] = (
+    (1, NVDA, 90.0, 11.1, "action", 0.0),  # units of a split
+    (1, NVDAON, 10.0, 100.0, "settlement", -7.0),  # a trade undone
+    (1, NVDAON, 10.0, 100.0, "shock", -1000.0),  # moved away by its issuer
+    (2, NVDA, 10.0, 100.0, "shock", 0.0),  # settled by a venue that fails
+)
+
+
+def in_and_out(fills: Sequence[tuple[Any, ...]], *booked: Booking) -> dict[str, Any]:
+    """One hour of funding on 1,000 USD, 1 USD of fees a leg."""
+    frames, context = make(
+        3,
+        [(1, NVDA, "fees", -1.0), (1, NVDAON, "fees", -1.0), (2, NVDA, "funding", 1.0), *booked],
+        [(1, NVDA, -10.0, 100.0, None), (1, NVDAON, 10.0, 100.0, None)],
+        fills=[(1, NVDA, 10.0, 100.0), (1, NVDAON, 10.0, 100.0), *fills],
+        funding=[(2, NVDA, 1.0)],
+        rates={2: 0.001},
+    )
+    return summarise(frames, context)
+
+
+def test_what_is_no_trade_is_no_volume() -> None:
+    summary = in_and_out(NO_TRADES)
+    assert summary["fills"] == 6
+    assert summary["volume_usd"] == 2_000.0
+    assert summary["turnover"] == pytest.approx(2_000.0 / 9_999.0 * 8760 / 2)
+    assert summary["return_on_volume_frac"] == pytest.approx(-1.0 / 2_000.0)
+    assert summary["hedge_slippage_frac"] == 0.0
+
+
+@pytest.mark.parametrize("reason", ["liquidation", "backstop", "adl", "seized", "redeemed"])
+def test_a_forced_trade_is_volume(reason: str) -> None:
+    assert in_and_out([(2, NVDA, 10.0, 100.0, reason, 0.0)])["volume_usd"] == 3_000.0
+
+
+def test_settling_is_friction_and_an_incident_is_not() -> None:
+    hours = 2 * (1 / 1000 + 1 / 1000) / 0.001
+    assert in_and_out(())["break_even_days"] == pytest.approx(hours / 24)
+    # The cause is the cost of 2 USD, and what prices did to the trade undone and moved away.
+    told = (1, NVDAON, "settlement", -2.0 - 7.0 - 1000.0)
+    # Of two trades of 1,000 USD one was undone, and paid for.
+    fills = (*NO_TRADES, (1, NVDAON, 10.0, 100.0))
+    hours = 2 * (1 / 1000 + (1 + 2) / 1000) / 0.001
+    assert in_and_out(fills, told)["break_even_days"] == pytest.approx(hours / 24)
 
 
 def test_a_losing_carry_never_breaks_even() -> None:

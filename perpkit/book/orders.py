@@ -420,6 +420,8 @@ def trade(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings:
         return
     refuse_reentry(t, perps, tokens, out, settings)
     wait_for_legs(t, terms, book, out, settings)
+    if book.pending.legs[0] > 0 and not has_orders(perps, tokens):
+        return  # all of them wait for what is under way
     drop_waiting(perps, tokens, settings)
     match_hedges(terms, perps, tokens, settings)
     limit_orders(t, tape, terms, book, out, settings)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from perpkit.cli.data_fetch import fetch
+from perpkit.cli.data_import import import_
 from perpkit.cli.data_show import show
 from perpkit.cli.data_watch import watch
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
@@ -27,6 +28,7 @@ def _group() -> None:
     """Look into data before it is used."""
 
 
+data.command("import")(import_)
 data.command("show")(show)
 
 

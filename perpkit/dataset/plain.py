@@ -31,16 +31,19 @@ def read_plain(folder: Path, about: Description, span: Span) -> Tables:
     files = {table.name: _files_of(folder, table) for table in TABLES}
     notes = _misnamed(folder)
     frames: dict[str, pl.DataFrame] = {}
+    first_ms = 0
     for table in TABLES:
         frame, extra = _read_table(folder, table, files[table.name], about)
         if extra:
             notes.append(f"{_label(folder, table)}: not read: {', '.join(extra)}")
         frames[table.name] = span.cut(table, frame)
-        if table is PERPS and frames[table.name].is_empty():
+        if table is PERPS:
             times = frame["time"].cast(pl.Int64).sort()
-            raise nothing_left(int(times[0]), int(times[-1]))
+            first_ms = int(times[0])
+            if frames[table.name].is_empty():
+                raise nothing_left(first_ms, int(times[-1]))
     every = [folder / FILE, *(path for some in files.values() for path in some)]
-    return Tables(frames, tuple(notes), _digest(folder, every))
+    return Tables(frames, tuple(notes), _digest(folder, every), first_ms)
 
 
 def _label(folder: Path, table: Table) -> str:

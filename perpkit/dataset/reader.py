@@ -29,7 +29,8 @@ class Dataset:
     instrument and time. `perps_meta` and `tokens_meta` keep the order of ``dataset.toml``, which
     is the order of the instrument axes. `digest` is the SHA-256 of all files, in the order of
     their names; of a store, of ``dataset.toml`` and the digests that ``store.json`` lists. `notes`
-    are sentences on what was left unread.
+    are sentences on what was left unread. `begins_ns` is the first hour of perps in the files,
+    whatever span was asked for.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Dataset:
     shocks: pl.DataFrame
     notes: tuple[str, ...]
     digest: str
+    begins_ns: int
 
 
 def prices_of(folder: Path) -> str:
@@ -66,9 +68,9 @@ def read_dataset(
     folder : holds ``dataset.toml`` and the tables, each ``X.parquet`` or a folder ``X/`` of parts,
         or a store
     start_ns, end_ns : first and last instant to keep, both inclusive; None for all there is.
-        Funding rows are kept for one hour more, for settlements stamped late, and shocks from the
-        beginning. Faults are looked for in the whole files; of a store, in the parts that the span
-        meets, and no other part is opened.
+        Funding rows are kept for one hour more, for settlements stamped late, and shocks and
+        actions from the beginning. Faults are looked for in the whole files; of a store, in the
+        parts that the span meets, and no other part is opened.
     coins : perps whose rows to keep; None for all. The others stay described. Of a store no part
         of another coin is opened.
 
@@ -92,6 +94,7 @@ def read_dataset(
         tokens_meta=about.tokens,
         notes=tables.notes,
         digest=tables.digest,
+        begins_ns=tables.first_ms * 1_000_000,
         **tables.frames,
     )
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from perpkit.dataset.schema import FUNDING, PERPS, SHOCKS, Table
+from perpkit.dataset.schema import ACTIONS, FUNDING, PERPS, SHOCKS, Table
 from perpkit.errors import DataError
 from perpkit.units import HOUR_NS, stamp
 
@@ -25,8 +25,8 @@ class Span(NamedTuple):
 
         Bounds are brought to the file's milliseconds, so that no time can overflow as nanoseconds.
         """
-        # What a shock started before the span is still on in it.
-        whole = self.start_ns is None or table is SHOCKS
+        # What a shock started before the span is still on in it, and what a split made of units.
+        whole = self.start_ns is None or table in (SHOCKS, ACTIONS)
         low = None if whole or self.start_ns is None else -(-self.start_ns // _MS_NS)
         if self.end_ns is None:
             return low, None
@@ -50,11 +50,15 @@ class Span(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What was read: frames by name of the table, sentences on what was not, and the digest."""
+    """What was read: frames by name of the table, sentences on what was not, and the digest.
+
+    `first_ms` is the first hour of perps in the files, whatever was asked for.
+    """
 
     frames: dict[str, pl.DataFrame]
     notes: tuple[str, ...]
     digest: str
+    first_ms: int
 
 
 def nothing_left(first_ms: int, last_ms: int) -> DataError:

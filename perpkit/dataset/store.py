@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from perpkit.dataset.content import read_parts, table_named
-from perpkit.dataset.parts import Index, Part, is_store, read_index
+from perpkit.dataset.parts import Index, Part, index_text, is_store, parse_index
 from perpkit.dataset.writer import Writer, open_writer
 
 
@@ -27,10 +27,16 @@ class Store:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self._understood: tuple[bytes, Index] = (b"", Index())
 
     def index(self) -> Index:
         """What ``store.json`` says now; nothing where there is none yet."""
-        return read_index(self.folder) if is_store(self.folder) else Index()
+        if not is_store(self.folder):
+            return Index()
+        text = index_text(self.folder)
+        if text != self._understood[0]:  # reading it is quick, understanding thousands of parts not
+            self._understood = text, parse_index(self.folder, text)
+        return self._understood[1]
 
     def parts(self, table: str) -> list[Part]:
         """Live parts of a table, sorted by instrument and month."""

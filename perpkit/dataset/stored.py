@@ -35,10 +35,11 @@ def read_stored(folder: Path, index: Index, about: Description, span: Span) -> T
         On the first fault in a part that is read.
     """
     frames = {table.name: _read_table(table, index, about, span) for table in TABLES}
+    perps = [part for part in index.parts if part.table == PERPS.name]
+    first_ms = min(p.first_ms for p in perps)
     if frames[PERPS.name].is_empty():
-        perps = [part for part in index.parts if part.table == PERPS.name]
-        raise nothing_left(min(p.first_ms for p in perps), max(p.last_ms for p in perps))
-    return Tables(frames, tuple(strangers(folder)), _digest(folder, index))
+        raise nothing_left(first_ms, max(p.last_ms for p in perps))
+    return Tables(frames, tuple(strangers(folder)), _digest(folder, index), first_ms)
 
 
 def meeting(table: Table, index: Index, span: Span) -> list[Part]:

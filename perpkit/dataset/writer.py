@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -76,7 +76,8 @@ class Writer:
         check_years(wanted, rows, source)
         # -0.0 equals 0.0 and has other bytes: which of the two stays would hang on the order.
         rows = rows.select(frame.columns).with_columns(pl.col(pl.Float64) + 0.0)
-        self._staging.add(wanted, rows)
+        with _writing(self._folder):
+            self._staging.add(wanted, rows)
 
     def describe(self, text: str) -> None:
         """Give the text of ``dataset.toml``, written in the same commit.
@@ -162,40 +163,47 @@ def open_writer(folder: Path, *, replace: bool) -> Iterator[Writer]:
     """Hold a folder for writing; commit when the block ends, forget everything when it fails."""
     _refuse_plain(folder)
     made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            yield from _write(folder, replace=replace)
-    except OSError as error:
-        raise RequestError(
-            f"{folder} cannot be written ({error.strerror or error}); name another folder"
-        ) from error
-    finally:
-        if made:
-            with suppress(OSError):  # it holds what was written
-                folder.rmdir()
-
-
-def _write(folder: Path, *, replace: bool) -> Iterator[Writer]:
-    new = not is_store(folder)
-    staging = Staging(folder)
-    try:
-        if new:  # before any part, or parts of a killed first writer would read as a dataset
-            publish(folder, Index(), beside=staging.folder)
-        before = read_index(folder)
-        settle(folder, before)
+    with ExitStack() as stack:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if made:
+                stack.callback(_remove_empty, folder)
+            stack.enter_context(locked(folder))
+            new = not is_store(folder)
+            staging = Staging(folder)
+            stack.callback(staging.remove)
+            if new:  # before any part, or parts of a killed first writer would read as a dataset
+                publish(folder, Index(), beside=staging.folder)
+            before = read_index(folder)
+            settle(folder, before)
         writer = Writer(folder, before, staging, replace=replace)
         try:
             yield writer
-            index = writer.stage()
+            with _writing(folder):
+                writer.publish(writer.stage())
         except BaseException:  # Ctrl-C too
-            settle(folder, before)
-            if new:
+            now = read_index(folder)  # that of the commit, where it was made before the failure
+            settle(folder, now)
+            if new and now == Index():
                 (folder / STORE_FILE).unlink()
             raise
-        writer.publish(index)
-    finally:
-        staging.remove()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Tell what the disk refuses; the block of the caller, who may meet a network, is not in it."""
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(
+            f"{folder} cannot be written ({error.strerror or error}); make room there, "
+            "or name another folder"
+        ) from error
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it holds what was written
+        folder.rmdir()
 
 
 def _refuse_plain(folder: Path) -> None:

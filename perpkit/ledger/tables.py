@@ -14,6 +14,7 @@ from perpkit.ledger.holdings import NAV_KINDS, ROUNDING_FRAC, holdings, in_usd
 from perpkit.ledger.words import EVENTS, REASONS, WAYS, detail_of, told_usd, way_of, why_undone
 from perpkit.play import Played
 from perpkit.tape import Market
+from perpkit.tape.splits import premiums
 
 
 def _time(market: Market, row: Any, name: str = "time") -> pl.Series:
@@ -131,6 +132,9 @@ def positions_frame(market: Market, played: Played, strategy: str) -> pl.DataFra
     perp = instrument[n] < len(names.coins)
     liquidation = np.full(len(row), np.nan)
     liquidation[perp] = rows.liquidation_px[row[perp], n[perp]]
+    over = np.full(len(row), np.nan)
+    token = instrument[n[~perp]] - len(names.coins)
+    over[~perp] = premiums(tape, names.token_perp)[row[~perp], token]
     value = held[row, n] * told
     return pl.DataFrame(
         {
@@ -144,6 +148,7 @@ def positions_frame(market: Market, played: Played, strategy: str) -> pl.DataFra
             "value_usd": np.where(perp, in_usd(value, market, where, row), value),
             "liquidation_px": pl.Series(liquidation).fill_nan(None),
             "liquidation_distance_frac": pl.Series(np.abs(liquidation / told - 1.0)).fill_nan(None),
+            "premium_frac": pl.Series(over).fill_nan(None),
         }
     )
 

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from perpkit.arrays import B8, F64
-from perpkit.codes import CAUSES
+from perpkit.codes import CAUSES, Reason
 from perpkit.metrics.numbers import Value, positive, ratio, times
 from perpkit.metrics.reading import Run, add_up, floats
-from perpkit.metrics.trades import Trades, volume
+from perpkit.metrics.trades import Trades, because, by_instrument, volume
 from perpkit.units import HOURS_PER_YEAR
 
 
@@ -78,12 +78,22 @@ def dividend_net(run: Run) -> float | None:
 
 
 def break_even_days(run: Run, fills: pl.DataFrame) -> float | None:
-    """Days of mean funding that pay for getting in and out of both legs."""
+    """Days of mean funding that pay for getting in and out of both legs.
+
+    What settling costs is friction of a trade. What the price did to a trade that was undone is
+    not: it gives back what was gained or lost under way. Nor is what an incident took. A trade
+    that was undone brought nobody in or out, but what it cost was paid.
+    """
     is_perp = run.names.is_perp
-    traded = volume(run, fills)
+    undone = because(fills, Reason.SETTLEMENT)
+    usd = floats(fills["size"]) * floats(fills["px"])
+    stood = volume(run, fills) - by_instrument(run, fills, usd, undone)
+    priced = because(fills, Reason.SETTLEMENT, Reason.SHOCK)
+    by_price = by_instrument(run, fills, floats(fills["slippage_usd"]), priced)
     cost: float | None = 0.0
     for which in (is_perp, run.names.paired & ~is_perp):
-        leg = ratio(-booked_usd(run, which, "fees", "slippage"), float(traded[which].sum()))
+        booked = booked_usd(run, which, "fees", "slippage", "settlement")
+        leg = ratio(float(by_price[which].sum()) - booked, float(stood[which].sum()))
         if leg is not None and cost is not None:
             cost += 2.0 * leg
         elif which is is_perp:

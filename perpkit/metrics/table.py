@@ -104,7 +104,9 @@ kelly_frac | frac | win rate - (1 - win rate) / payoff_ratio.
 
 # activity
 fills | count | Rows of the fills.
-volume_usd | USD | Sum of size · price of all fills, perps and tokens, both sides.
+volume_usd | USD | Sum of size · price of all trades, perps and tokens, both sides: of fills but
+    those for `action` (units of a split, a market settled for one), `settlement` (a trade undone)
+    and `shock` (what an incident takes).
 turnover | 1/year | Volume over time-weighted mean equity, · 8,760 / hours.
 return_on_volume_frac | frac | net_pnl_usd / volume_usd.
 exposure_frac | frac | Share of time with a position in a perp or in a token whose underlying has
@@ -159,8 +161,9 @@ dividend_net_usd | USD | Dividends plus the funding that perps on the same under
 cost_drag_frac | frac | -(fees + slippage + interest + transfer + settlement) over gross funding,
     the sum of funding payments received (> 0).
 break_even_days | day | Round-trip cost / mean funding per hour / 24, both per USD of perp notional.
-    Cost: 2 · (fees and slippage per USD traded in perps + the same in tokens whose underlying has a
-    perp).
+    Cost: 2 · (fees and slippage per USD traded in perps + the same and the cost of settling in
+    tokens whose underlying has a perp), of trades that were not undone. What is booked under
+    settlement by a price is no friction: what undone trades missed, what incidents take.
 
 # funding
 funding_yield_apr | 1/year | funding_usd over the time-weighted perp notional, Σ |position · price|

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from perpkit.arrays import B8, F64, I64
+from perpkit.codes import Reason
 from perpkit.metrics.numbers import Value, largest, longest_run, mean, ratio, smallest
 from perpkit.metrics.reading import Run, add_up, codes, floats
 from perpkit.units import HOUR_MS, HOURS_PER_YEAR
+
+# Why a fill is none of a trade.
+NO_TRADES: Final = (Reason.ACTION, Reason.SETTLEMENT, Reason.SHOCK)
 
 
 class Trades(NamedTuple):
@@ -102,17 +106,32 @@ def trade_metrics(run: Run, trades: Trades) -> dict[str, Value]:
     }
 
 
+def because(fills: pl.DataFrame, *reasons: Reason) -> B8:
+    """Which fills were done for one of some reasons."""
+    told = fills["reason"].cast(pl.String).is_in([reason.name.lower() for reason in reasons])
+    return np.asarray(told.to_numpy(), np.bool_)
+
+
 def volume(run: Run, fills: pl.DataFrame) -> F64:
-    """(I + 1,) USD traded in each instrument."""
-    instrument = codes(fills["instrument"], run.names.instruments)
+    """(I + 1,) USD traded in each instrument.
+
+    Units that a split makes, a market that is settled for it, a trade that is undone and what an
+    incident takes change hands without a trade.
+    """
     usd = floats(fills["size"]) * floats(fills["px"])
-    known = instrument >= 0
-    return add_up(instrument[known], usd[known], run.names.paired.size)
+    return by_instrument(run, fills, usd, ~because(fills, *NO_TRADES))
+
+
+def by_instrument(run: Run, fills: pl.DataFrame, usd: F64, which: B8) -> F64:
+    """(I + 1,) sum of some fills of each instrument."""
+    instrument = codes(fills["instrument"], run.names.instruments)
+    mine = which & (instrument >= 0)
+    return add_up(instrument[mine], usd[mine], run.names.paired.size)
 
 
 def activity_metrics(run: Run, fills: pl.DataFrame) -> dict[str, Value]:
     """Group activity."""
-    traded, hours = float((floats(fills["size"]) * floats(fills["px"])).sum()), run.total_hours
+    traded, hours = float(volume(run, fills).sum()), run.total_hours
     mean_equity = ratio(float(run.equity_usd @ run.hours), hours)
     turnover = ratio(traded * HOURS_PER_YEAR, None if mean_equity is None else mean_equity * hours)
     whole = run.equity_usd > 0.0

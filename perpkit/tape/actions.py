@@ -213,16 +213,21 @@ class _Laying:
             perp = int(self.names.token_perp[k])
             self.split_token(k, rows.get(perp, what.row), what)
 
-    def split_token(self, k: int, row: int, what: Corporate) -> None:
-        """Halt a token over a split; its multiplier or its units change with the perp's price."""
-        token, ratio = self.names.tokens[k], what.amount
+    def units_of(self, k: int, what: Corporate) -> str:
+        """What a split changes of a token: its multiplier or, with "rebase", its units."""
         kind = self.issuer(k).at("multiplier_kind", what.at_ns).value
         if kind in (NONE, UNKNOWN):
             raise DataError(
-                f"actions.parquet: {what.underlying} splits at {stamp(what.at_ns)}, inside the "
-                f"run, and what becomes of {token} is unknown; state multiplier_kind of its issuer "
-                "in a rulebook of your own, or end the run before it"
+                f"actions.parquet: {what.underlying} splits at {stamp(what.at_ns)}, and what "
+                f"becomes of {self.names.tokens[k]} is unknown; state multiplier_kind of its "
+                "issuer in a rulebook of your own, or end the run before it"
             )
+        return str(kind)
+
+    def split_token(self, k: int, row: int, what: Corporate) -> None:
+        """Halt a token over a split; its multiplier or its units change with the perp's price."""
+        token, ratio = self.names.tokens[k], what.amount
+        kind = self.units_of(k, what)
         # A price that no perp moves stays where it is, and is in other units after a rebase alone.
         priced = self.names.token_perp[k] >= 0
         if kind == "rebase":
@@ -240,6 +245,34 @@ class _Laying:
             if priced:
                 self.shares[row:, k] *= ratio
         self.pause(k, row, what, since=what.row)
+
+    # ------------------------------------------------------------------- before the run
+
+    def bring_forward(self, before: list[Corporate]) -> None:
+        """Let ``dataset.toml``'s multipliers, of the data's first hour, hold in the run's.
+
+        Raises
+        ------
+        DataError
+            If a dividend between the two went into a multiplier: its price is not in the run.
+        """
+        for what in before:
+            for k in self.tokens_on(what.underlying).tolist():
+                token = self.names.tokens[k]
+                formed = int(np.argmax(self.recorded[:, k])) or self.rows
+                if self.recorded[0, k] or token in self.config.multiplier:
+                    continue
+                if what.split:
+                    ratio = 1.0 if self.units_of(k, what) == "rebase" else what.amount
+                    self.tape.multiplier[:formed, k] *= ratio
+                    self.shares[:formed, k] *= ratio
+                elif self.issuer(k).at("dividends", what.at_ns).value == "multiplier":
+                    first = stamp(int(self.tape.time_ns[0]))
+                    raise DataError(
+                        f"actions.parquet: {token} put the dividend of {stamp(what.at_ns)} into "
+                        f"its multiplier before the first hour, {first}, at a price the run does "
+                        f"not have; start before it, or give multiplier.{token} of the first hour"
+                    )
 
     # ------------------------------------------------------------------- together
 
@@ -323,6 +356,22 @@ def _told(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Corporat
             )
 
 
+def _earlier(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Corporate]:
+    """The actions between the first hour of the data and that of the run, by time."""
+    for row in dataset.actions.sort("time", "kind").to_dicts():
+        at = to_ns(row["time"])
+        inside = dataset.begins_ns < at <= int(tape.time_ns[0])
+        if inside and row["underlying"] in names.underlyings:
+            yield Corporate(
+                at,
+                0,
+                str(row["underlying"]),
+                float(row["amount"]),
+                row["withholding_frac"],
+                row["kind"] == "split",
+            )
+
+
 def lay_actions(
     tape: Tape, prices: Prices, recorded: B8, chosen: tuple[Dataset, RunConfig, Instruments]
 ) -> Laid:
@@ -340,6 +389,7 @@ def lay_actions(
         If what a venue or an issuer makes of an action is unknown, or the data does not show it.
     """
     laying = _Laying(tape, prices, recorded, chosen)
+    laying.bring_forward(list(_earlier(chosen[0], tape, chosen[2])))
     for what in _told(chosen[0], tape, chosen[2]):
         if what.split:
             laying.split(what)

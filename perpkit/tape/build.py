@@ -33,6 +33,7 @@ from perpkit.tape.currencies import Currencies, lay_currencies
 from perpkit.tape.formula import formula_rates, has_swaps
 from perpkit.tape.holder import check_holder
 from perpkit.tape.hours import lay_hours
+from perpkit.tape.idle import refuse_idle
 from perpkit.tape.instruments import Instruments, choose
 from perpkit.tape.modes import margin, refuse_portfolio, refuse_unified
 from perpkit.tape.prices import Prices, lay_prices, span
@@ -145,6 +146,7 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     funding_from = _funding_from(dataset, config, record)
     cut = span(dataset, record if funding_from == "recorded" else None, names, end_ns)
     time_ns = cut.time_ns
+    refuse_idle(dataset, config, names, int(time_ns[0]))
     doubted = check_holder(dataset, config, names, time_ns, book)
     resolved = _terms(dataset, config, names, time_ns, funding_from)
     names = margin(names, config, resolved)

@@ -10,7 +10,7 @@ import numpy as np
 from perpkit.arrays import B8, F64, I64, Phase, Tape, Tokens, Way
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
-from perpkit.errors import DataError, RequestError, nearest
+from perpkit.errors import DataError, RequestError
 from perpkit.rulebook import UNKNOWN, Issuer, open_rulebook
 from perpkit.rulebook.keys import NONE
 from perpkit.tape.grid import lay, place, rows_since
@@ -44,24 +44,26 @@ class Primary(NamedTuple):
 
 
 def refuse_ways(config: RunConfig, names: Instruments) -> None:
-    """Refuse settings of ways for tokens that the run does not have.
+    """Refuse terms of issuers that no token of the run deals with.
 
     Raises
     ------
     RequestError
         Naming the setting and the token.
     """
-    told = {
-        "token_way": tuple(config.token_way),
-        "ways": tuple(config.ways),
-        "cross_chain_gap_frac": tuple(config.cross_chain_gap_frac),
-    }
-    for setting, tokens in told.items():
-        for token in tokens:
-            if token not in names.tokens:
-                raise RequestError(
-                    f"{setting}: {token} is no token of this run: {nearest(token, names.tokens)}"
-                )
+    for token in config.ways:
+        way, kind = config.token_way.get(token), names.kinds[names.tokens.index(token)]
+        if kind not in _SHARES:
+            raise RequestError(
+                f"ways: {token} is {kind}, whose redemption is a term of the rulebook; leave "
+                f"ways.{token} out, or state it in a file of your own that rulebook names"
+            )
+        if way not in (CHEAPEST, "issuer"):
+            taken = "takes its quote" if way is None else f'has token_way = "{way}"'
+            raise RequestError(
+                f"ways: {token} {taken}, and the terms of its issuer do nothing; set "
+                f"token_way.{token} to issuer or cheapest too, or leave ways.{token} out"
+            )
 
 
 def has_pool(dataset: Dataset, token: str) -> bool:
@@ -210,7 +212,6 @@ def lay_ways(
         If a way that the run names is not open to its token.
     """
     tape, tokens = laid
-    refuse_ways(config, names)
     tokens.inventory_usd[:] = np.inf
     tokens.drawn_day[:] = -1
     issued, against = [], []
@@ -225,6 +226,11 @@ def lay_ways(
         if _by_issuer(k, dataset, config, names, tape):
             tokens.ways[k] |= _BIT["issuer"]
             issued.append(k)
+    if "max_pool_frac" in config.model_fields_set and not against:
+        raise RequestError(
+            f"max_pool_frac was {config.max_pool_frac:g} and does nothing: no token of the run is "
+            "traded against a pool; set token_way.TOKEN to dex, or leave max_pool_frac out"
+        )
     if against:
         tape = tape._replace(liquidity_usd=_liquidity(dataset, names, tape.time_ns, against))
     return _lay_issuers((tape, tokens), issued, dataset, config, names) if issued else tape

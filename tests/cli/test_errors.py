@@ -110,6 +110,12 @@ HALVES = ["--set", "collateral.USTB.share=0.5", "--set", "collateral.BENJI.share
         (["--set", "terms.margin_tiers=1e6: 5, 5e6: 10"], ["margin_tiers", "leverage falling"]),
         (["--set", "terms.margin_tiers=1e6: 40"], ["margin_tiers of sim:ORCA", "below max_lev"]),
         (["--set", "mirror_hours=8"], ["mirror_hours was 8 and does nothing"]),
+        (["--set", "wallet_cash_usd=8"], ["wallet_cash_usd was 8 and does nothing"]),
+        (["--set", "settlement.fail_prob=0.1"], ["settlement: fail_prob does nothing with mode"]),
+        (["--set", "ways.ORCAx.mint_fee_frac=0"], ["ways: ORCAx takes its quote", "token_way.OR"]),
+        (["--set", "max_pool_frac=0.1"], ["max_pool_frac was 0.1 and does nothing"]),
+        (["--set", "token_session.ORCA=24/7"], ["no token of this run: did you mean ORCAx?"]),
+        (["--set", "after_revoke=sell", "--set", "shocks=ignore"], ["after_revoke does nothing"]),
         (["--set", "portfolio_cap_usd=1e5"], ["portfolio_cap_usd was 100000 and does nothing"]),
     ],
 )

@@ -36,11 +36,10 @@ multiplier = 1.0
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Content of every file below a folder."""
+    """Content of every file below a folder, and the folders there as empty ones."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b""
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
     }
 
 

@@ -12,6 +12,8 @@ import pytest
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, PerpkitError, RequestError
 
+from .made import tree
+
 START = datetime(2026, 1, 31, 20, tzinfo=UTC)
 HOUR_MS = 3_600_000
 
@@ -35,14 +37,6 @@ def perps(coin: str | None = "xyz:NVDA", count: int = 8, **columns: object) -> p
 def fill(folder: Path, frame: pl.DataFrame, *, replace: bool = False) -> None:
     with Store(folder).writer(replace=replace) as writer:
         writer.add("perps", frame)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def fail(folder: Path, frame: pl.DataFrame) -> None:
@@ -100,6 +94,16 @@ def test_a_row_is_completed_and_an_equal_one_dropped(tmp_path: Path) -> None:
     assert rows["mark_px"].to_list() == perps()["mark_px"].to_list()
     assert len(Store(tmp_path).parts("perps")) == 2
     assert len(list((tmp_path / "perps").iterdir())) == 2, "the part replaced is gone"
+
+
+def test_one_store_sees_what_another_wrote(tmp_path: Path) -> None:
+    one, other = Store(tmp_path), Store(tmp_path)
+    assert one.parts("perps") == []
+    fill(tmp_path, perps(count=1))
+    assert [part.rows for part in one.parts("perps")] == [1]
+    with other.writer() as writer:
+        writer.add("perps", perps(count=2))
+    assert [part.rows for part in one.parts("perps")] == [2]
 
 
 def test_a_differing_cell_is_refused_unless_replaced(tmp_path: Path) -> None:
@@ -185,6 +189,33 @@ def test_an_unknown_table_is_refused(tmp_path: Path) -> None:
 
 def test_a_plain_dataset_is_left_alone(tiny_dataset: Path) -> None:
     assert "holds perps.parquet of a dataset" in fault(tiny_dataset, perps(), RequestError)
+
+
+def test_an_error_of_the_caller_is_told_as_it_is(tmp_path: Path) -> None:
+    """Errors of a network are OSErrors too, and no fault of the folder."""
+    with pytest.raises(ConnectionError, match="reset"), Store(tmp_path / "new").writer():
+        raise ConnectionError("reset")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_that_refuses_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert fault(tmp_path / "file" / "new", perps(), RequestError).startswith(
+        f"{tmp_path / 'file' / 'new'} cannot be written (Not a directory); make room there"
+    )
+    assert "is a file; name a folder" in fault(tmp_path / "file", perps(), RequestError)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    fill(tmp_path / "store", perps())
+    for place in ("staging.Staging.add", "writer.put", "writer.publish"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"perpkit.dataset.{place}", full)
+            message = fault(tmp_path / "store", perps("xyz:AAPL"), RequestError)
+            assert "cannot be written (No space left on device)" in message
 
 
 def test_a_failing_block_leaves_nothing(tmp_path: Path) -> None:

@@ -308,6 +308,20 @@ LAID = [
         "        if told is not None:\n            told = self",
         RUN,
     ),
+    Fault(
+        "a split before the run is forgotten",
+        "tape/actions.py",
+        "                    self.tape.multiplier[:formed, k] *= ratio\n",
+        "                    self.tape.multiplier[:formed, k] *= 1.0\n",
+        f"{RUN}::test_a_run_that_starts_after_a_split_knows_of_it",
+    ),
+    Fault(
+        "a dividend before the run is forgotten",
+        "tape/actions.py",
+        "        inside = dataset.begins_ns < at <= int(tape.time_ns[0])\n",
+        '        inside = row["kind"] == "split"\n',
+        f"{RUN}::test_a_run_that_starts_after_a_reinvested_dividend_asks_for_its_multiplier",
+    ),
 ]
 
 FAULTS = PAID + SPLIT + LAID

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perpkit.delivery import Delivery
+from perpkit.delivery import OF_MODE, Delivery
 from perpkit.settlement import Trade, endings, expected_cost, mean_costs, settle
 
 MOVE = math.sqrt(2 / math.pi)
@@ -137,4 +137,15 @@ def test_every_setting_of_a_path_has_its_source() -> None:
 def test_paths_that_contradict_themselves(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Delivery(**settings)
-    Delivery(**{**settings, "mode": "atomic"})  # which reads none of these
+
+
+@pytest.mark.parametrize("mode", OF_MODE)
+@pytest.mark.parametrize("name", [name for name in Delivery.model_fields if name != "mode"])
+def test_what_the_mode_does_not_read_is_refused(mode: str, name: str) -> None:
+    told = {"mode": mode, name: Delivery.model_fields[name].default}  # also its own default
+    if name in OF_MODE[mode]:
+        assert Delivery(**told) == Delivery(mode=mode)
+        return
+    says = f'{name} does nothing with mode = "{mode}", .*; set that mode, or leave {name} out'
+    with pytest.raises(ValueError, match=says):
+        Delivery(**told)

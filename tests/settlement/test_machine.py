@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpkit.delivery import Delivery
+from perpkit.delivery import OF_MODE, Delivery
 from perpkit.errors import RequestError
 from perpkit.settlement import FINAL, LABEL, Outcome, State, Trade, settle, with_fails
 
@@ -271,31 +271,37 @@ def test_trades_that_are_none(side: Any, units: float, px: float, sigma: float) 
 
 unit = st.floats(0.0, 1.0)
 half = st.floats(0.0, 0.5)
-paths = st.builds(
-    Delivery,
-    mode=st.sampled_from(("atomic", "coordinated", "sequential")),
-    capital_apr=half,
-    fee_frac=half,
-    compliance_fail_prob=half,
-    finality_hours=st.floats(0.0, 0.5),
-    lock_timeout_hours=st.floats(0.02, 9.0),
-    attest_timeout_hours=st.floats(0.52, 9.0),
-    pay_timeout_hours=st.floats(0.02, 9.0),
-    query_timeout_hours=st.floats(0.02, 9.0),
-    release_timeout_hours=st.floats(0.52, 9.0),
-    release_retries=st.integers(0, 6),
-    lock_fail_prob=unit,
-    attest_fail_prob=half,
-    pay_reject_prob=half,
-    pay_unknown_prob=half,
-    pay_found_prob=unit,
-    release_fail_prob=half,
-    settle_days=st.integers(0, 5),
-    fail_prob=half,
-    retry_fail_prob=unit,
-    buy_in_days=st.integers(1, 7),
-    penalty_frac_day=half,
-)
+SETTINGS = {
+    "capital_apr": half,
+    "fee_frac": half,
+    "compliance_fail_prob": half,
+    "finality_hours": st.floats(0.0, 0.5),
+    "lock_timeout_hours": st.floats(0.02, 9.0),
+    "attest_timeout_hours": st.floats(0.52, 9.0),
+    "pay_timeout_hours": st.floats(0.02, 9.0),
+    "query_timeout_hours": st.floats(0.02, 9.0),
+    "release_timeout_hours": st.floats(0.52, 9.0),
+    "release_retries": st.integers(0, 6),
+    "lock_fail_prob": unit,
+    "attest_fail_prob": half,
+    "pay_reject_prob": half,
+    "pay_unknown_prob": half,
+    "pay_found_prob": unit,
+    "release_fail_prob": half,
+    "settle_days": st.integers(0, 5),
+    "fail_prob": half,
+    "retry_fail_prob": unit,
+    "buy_in_days": st.integers(1, 7),
+    "penalty_frac_day": half,
+}
+
+
+def paths_of(mode: str) -> st.SearchStrategy[Delivery]:
+    own = {name: values for name, values in SETTINGS.items() if name in OF_MODE[mode]}
+    return st.builds(Delivery, mode=st.just(mode), **own)
+
+
+paths = st.sampled_from(tuple(OF_MODE)).flatmap(paths_of)
 trades = st.builds(
     Trade,
     side=st.sampled_from(("buy", "sell")),

@@ -25,7 +25,8 @@ ROUGH = {
 
 
 def rough(mode: str, **told: float) -> Delivery:
-    return Delivery(mode=mode, **{**ROUGH, **told})
+    own = {name: value for name, value in ROUGH.items() if name in OF_MODE[mode]}
+    return Delivery(mode=mode, **{**own, **told})
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,7 +11,7 @@ import pytest
 
 from perpkit.arrays import Tape
 from perpkit.config import check_config
-from perpkit.delivery import Delivery
+from perpkit.delivery import OF_MODE, Delivery
 from perpkit.errors import DataError, RequestError
 from perpkit.layout import blank
 from perpkit.settlement import State, endings
@@ -40,7 +40,8 @@ def column(tape: Tape, k: int, rows: slice = slice(None)) -> list[list[float]]:
 
 def rough(mode: str) -> dict[str, Any]:
     told = {"fail_prob": 0.3, "lock_fail_prob": 0.2, "pay_unknown_prob": 0.3}
-    return {"settlement": {"mode": mode, "compliance_fail_prob": 0.1, **told}}
+    own = {name: prob for name, prob in told.items() if name in OF_MODE[mode]}
+    return {"settlement": {"mode": mode, "compliance_fail_prob": 0.1, **own}}
 
 
 # --------------------------------------------------------------------------- off

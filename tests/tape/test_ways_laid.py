@@ -42,7 +42,9 @@ def tiny(tiny_dataset: Path) -> Path:
 
 
 def formed(folder: Path, **config: Any) -> Market:
-    told = {"coins": ["xyz:NVDA"], "tokens": ["NVDAon"], "multiplier": {"USDY": 1.0}, **config}
+    told = {"coins": ["xyz:NVDA"], "tokens": ["NVDAon"], **config}
+    if "USDY" in told["tokens"]:
+        told["multiplier"] = {"USDY": 1.0}
     return form(read_dataset(folder), check_config(told), pure_python=True)
 
 
@@ -65,7 +67,7 @@ def shocked(folder: Path, *rows: tuple[int, str, float]) -> None:
 
 
 def test_by_default_a_token_takes_its_quote_alone(tiny: Path) -> None:
-    market = formed(tiny, ways={"NVDAon": TERMS})
+    market = formed(tiny)
     assert market.tokens.ways.tolist() == [QUOTE]
     assert market.tape.liquidity_usd.shape == market.tape.mint_rows.shape == (6, 0)
     assert market.tokens.inventory_usd.tolist() == [np.inf]
@@ -82,7 +84,7 @@ def test_by_default_a_token_takes_its_quote_alone(tiny: Path) -> None:
     ],
 )
 def test_a_named_way(tiny: Path, way: str, told: dict[str, Any], ways: int) -> None:
-    market = formed(tiny, token_way={"NVDAon": way}, ways={"NVDAon": told})
+    market = formed(tiny, token_way={"NVDAon": way}, ways={"NVDAon": told} if told else {})
     assert market.tokens.ways.tolist() == [ways]
     assert market.tape.liquidity_usd.shape[1] == (1 if ways & DEX else 0)
     assert market.tape.mint_rows.shape[1] == (1 if ways & ISSUER else 0)
