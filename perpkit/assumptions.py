@@ -38,7 +38,7 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
     ]
     own = [
         Assumption(
-            f"rulebook {file.name}", file.file, f"own file, laid over the {file.kind}'s terms"
+            f"rulebook {file.name}", file.file, f"{_whose(file)}, laid over the {file.kind}'s terms"
         )
         for file in own_files(market, config)
     ]
@@ -46,10 +46,14 @@ def assumptions(market: Market, config: RunConfig) -> tuple[Assumption, ...]:
     return (*made.values(), *_issuers(market, config), *acted, *own, *terms)
 
 
+def _whose(file: OwnFile) -> str:
+    return "recorded with the dataset" if "/" in file.file else "own file"
+
+
 def own_files(market: Market, config: RunConfig) -> list[OwnFile]:
     """The user's own rulebook files that speak of the run's venues and issuers."""
     perps, tokens = market.dataset.perps_meta, market.dataset.tokens_meta
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     return book.own_files(
         [perps[c].venue for c in market.names.coins],
         [tokens[t].issuer for t in market.names.tokens],
@@ -257,7 +261,7 @@ def _issuers(market: Market, config: RunConfig) -> list[Assumption]:
     """What is assumed of each issuer, one line each."""
     first_ns = int(market.tape.time_ns[0])
     issuers = dict.fromkeys(market.dataset.tokens_meta[t].issuer for t in market.names.tokens)
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     made = []
     for name in issuers:
         values = {k: book.issuer(name).at(k, first_ns) for k in ("quote_session", "trade_fee_frac")}
@@ -271,6 +275,23 @@ def _issuers(market: Market, config: RunConfig) -> list[Assumption]:
 
 def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _formed_of_trades(market: Market) -> list[str]:
+    """Say how many prices were never recorded as such; such rows say so themselves."""
+    time_ms = market.tape.time_ns // 1_000_000
+    of_run = pl.col("time").cast(pl.Int64).is_between(int(time_ms[0]), int(time_ms[-1]))
+    mine = pl.col("coin").is_in(list(market.names.coins))
+    formed = pl.col("oracle_source") == "premium"
+    hours = market.dataset.perps.filter(of_run & mine & formed).height
+    if not hours:
+        return []
+    return [
+        (
+            f"{hours:,} coin-hours have no recorded oracle and mark: the last trade stands for the "
+            "mark, and the oracle is that price / (1 + the hour's premium)"
+        )
+    ]
 
 
 def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
@@ -296,6 +317,7 @@ def warnings(market: Market, config: RunConfig, frames: dict[str, pl.DataFrame])
         made.append(
             f"{facts['stale_perp_hours']} coin-hours carry an older price: no fills, funding paid"
         )
+    made += _formed_of_trades(market)
     known = market.extremes | market.solved if market.solved.size else market.extremes
     if int(known.sum()) < market.tape.mark_px.size - int(facts["stale_perp_hours"] or 0):
         neither = "neither recorded nor formed" if market.solved.any() else "not recorded"

@@ -25,7 +25,7 @@ _REDEMPTION = ("redeem_session", "redeem_cutoff", "redeem_delay_hours", "redeem_
 
 def collateral_used(market: Market, config: RunConfig) -> list[str]:
     """Names in the rulebook of the run's collateral."""
-    book, names = open_rulebook(config.rulebook), market.names
+    book, names = open_rulebook(config.rulebook, config.data), market.names
     found = [
         asset_name(token, names.kinds[names.tokens.index(token)], book)
         for token in collateral_tokens(config)
@@ -57,7 +57,7 @@ def collateral_assumptions(market: Market, config: RunConfig) -> list[Assumption
 
 def _of_token(token: str, market: Market, config: RunConfig) -> list[Assumption]:
     names, pledges = market.names, market.pledges
-    k, book = names.tokens.index(token), open_rulebook(config.rulebook)
+    k, book = names.tokens.index(token), open_rulebook(config.rulebook, config.data)
     name = asset_name(token, names.kinds[k], book)
     made = []
     if market.dataset.tokens_meta[token].issuer == FORMED:

@@ -3,7 +3,8 @@
 PerpkitError          exit 1: never raised itself
 ├── RequestError      exit 2: the command, the run file or a setting is wrong
 ├── DataError         exit 3: the data or the rulebook is wrong, or lacks something
-└── StrategyError     exit 4: the strategy file or what it asks for is wrong
+├── StrategyError     exit 4: the strategy file or what it asks for is wrong
+└── Stopped           exit 130: Ctrl-C ended a command whose work so far is kept
 
 Each message is one sentence that says what is wrong, where, and what to do.
 """
@@ -39,6 +40,12 @@ class StrategyError(PerpkitError):
     """The strategy cannot be loaded, or asked for something impossible."""
 
     exit_code = 4
+
+
+class Stopped(PerpkitError):  # noqa: N818, what ended it is no error
+    """Ctrl-C ended a command that keeps what it has done."""
+
+    exit_code = 130
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ def funding(
     from perpkit.rulebook import open_rulebook
 
     history = read_history(folder, venue)
-    found = funding_rates(history, open_rulebook(rules))
+    found = funding_rates(history, open_rulebook(rules, folder))
     if as_json:
         print(to_json(as_dict(found, history)), end="")
         return

@@ -14,6 +14,10 @@ from perpkit.errors import RequestError
 LOCK_FILE: Final = ".lock"
 
 
+class Busy(RequestError):  # noqa: N818, it passes
+    """Another process is writing there."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder.
@@ -23,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    RequestError
+    Busy
         If another writer holds it.
     """
     path = folder / LOCK_FILE
@@ -78,12 +82,12 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
-def _busy(folder: Path, handle: int) -> RequestError:
+def _busy(folder: Path, handle: int) -> Busy:
     try:
         who = os.read(handle, 20).decode("ascii", "replace").strip()
     except OSError:
         who = ""
     by = f"process {who}" if who.isdigit() else "another process"
-    return RequestError(
+    return Busy(
         f"{folder} is being written by {by}; wait until it has ended, or name another folder"
     )

@@ -110,7 +110,7 @@ def check_data(
     path = Path(path)
     if path.is_dir():
         refuse_venue(venue)
-    book = open_rulebook(rules)
+    book = open_rulebook(rules, path)
     raw = read_raw(path)
     seen = inspect(raw, venue, book)
     fixed = None if fix is None else write_fixed(raw, seen.changes, Path(fix))
@@ -304,6 +304,9 @@ def _check_limits(subject: Subject, coin: str) -> Checked:
     terms = subject.history.coins[coin]
     if perps is None or terms.venue not in subject.book.names("venue"):
         return Checked()
+    perps, notes = _not_of_trades(perps, coin)
+    if perps.is_empty():
+        return Checked(findings=notes)
     prices = prices_of_coin(perps, coin)
     steps = audit_steps(terms, prices, subject.book)
     bounds = audit_bounds(terms, prices, subject.book)
@@ -311,7 +314,18 @@ def _check_limits(subject: Subject, coin: str) -> Checked:
         "steps": {step.price: _steps_dict(step) for step in steps},
         "bounds": _bounds_dict(bounds),
     }
-    return Checked(figures, (*_step_findings(steps, coin), *_bound_findings(bounds, coin)))
+    found = (*notes, *_step_findings(steps, coin), *_bound_findings(bounds, coin))
+    return Checked(figures, found)
+
+
+def _not_of_trades(perps: pl.DataFrame, coin: str) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Hours whose oracle the venue published: one formed of a trade it has not limited."""
+    own = perps.filter(pl.col("oracle_source").ne_missing("premium"))
+    formed = perps.height - own.height
+    if not formed:
+        return own, ()
+    say = f"oracle and mark of {_rows(formed)} are formed of trades; their limits were not audited"
+    return own, (Finding("bounds", Severity.NOTE, "perps", coin, formed, None, say),)
 
 
 def _steps_dict(step: Steps) -> dict[str, Any]:

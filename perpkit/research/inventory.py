@@ -122,7 +122,7 @@ def take_inventory(folder: Path | str, rules: Path | None = None) -> Inventory:
     about = read_description(folder)
     read = _of_store if is_store(folder) else _of_plain
     found = read(folder)
-    book = open_rulebook(rules)
+    book = open_rulebook(rules, folder)
     spans = {
         one.instrument: (one.first_ms * _MS_NS, one.last_ms * _MS_NS)
         for one in found.coverage

@@ -33,7 +33,7 @@ _Own = Mapping[tuple[str, str], tuple[Path, ...]]  # kind and name -> files, the
 
 
 class OwnFile(NamedTuple):
-    """A file of the user's own that a run used."""
+    """A file of the user's own, or recorded with the dataset, that a run used."""
 
     file: str
     kind: str  # "venue", "issuer", "collateral" or "eligibility"
@@ -44,8 +44,9 @@ class OwnFile(NamedTuple):
 class Rulebook:
     """Venues, issuers and collateral by name, the user's files laid over the shipped ones."""
 
-    def __init__(self, own: _Own) -> None:
+    def __init__(self, own: _Own, recorded: Iterable[Path] = ()) -> None:
         self._own = own
+        self._recorded = frozenset(recorded)
 
     def names(self, kind: str) -> list[str]:
         """Names of all venues, issuers, collateral, or products whose holders are told of."""
@@ -88,18 +89,24 @@ class Rulebook:
         collateral: Iterable[str] = (),
         products: Iterable[str] = (),
     ) -> list[OwnFile]:
-        """The user's files that speak of these, the weakest first."""
+        """The files beside the shipped ones that speak of these, the weakest first.
+
+        One recorded with the dataset is shown with its folder, ``rules/xyz.toml``.
+        """
         told = [name for name in products if name in self.names("eligibility")]
         kinds = (
             *(("venue", venues), ("issuer", issuers), ("collateral", collateral)),
             ("eligibility", told),
         )
         return [
-            OwnFile(path.name, kind, name, _digest(path))
+            OwnFile(self._shown(path), kind, name, _digest(path))
             for kind, names in kinds
             for name in dict.fromkeys(names)
             for path in self._files(kind, name)
         ]
+
+    def _shown(self, path: Path) -> str:
+        return f"{FOLDER}/{path.name}" if path in self._recorded else path.name
 
     def _files(self, kind: str, name: str) -> tuple[Path, ...]:
         if name not in self.names(kind):
@@ -112,12 +119,20 @@ def shipped_rulebook() -> Rulebook:
     return Rulebook({})
 
 
-def open_rulebook(own: Path | None = None) -> Rulebook:
-    """The rulebook with the files of the user's folder, and a run's own file or folder over them.
+def dataset_rules(folder: Path) -> Path:
+    """Folder of the terms that were recorded with a dataset."""
+    return folder / FOLDER
+
+
+def open_rulebook(own: Path | None = None, dataset: Path | None = None) -> Rulebook:
+    """The rulebook with what was recorded with a dataset, the user's folder, and a run's own file.
+
+    Each is laid over those before it.
 
     Parameters
     ----------
-    own : TOML file, or a folder of them; none: the shipped files and the user's folder alone
+    own : TOML file, or a folder of them; none: nothing beyond the other files
+    dataset : dataset folder, whose ``rules`` may hold terms; none: nothing recorded
 
     Raises
     ------
@@ -127,10 +142,12 @@ def open_rulebook(own: Path | None = None) -> Rulebook:
         If a file is not TOML or names neither a venue, nor an issuer, nor collateral.
     """
     found: dict[tuple[str, str], tuple[Path, ...]] = {}
-    for files in (_in_folder(user_folder() / FOLDER), () if own is None else _told(own)):
+    recorded = () if dataset is None else _in_folder(dataset_rules(dataset))
+    users = _in_folder(user_folder() / FOLDER)
+    for files in (recorded, users, () if own is None else _told(own)):
         for subject, path in _subjects(files).items():
             found[subject] = (*found.get(subject, ()), path)
-    return Rulebook(found)
+    return Rulebook(found, recorded)
 
 
 def _told(own: Path) -> tuple[Path, ...]:

@@ -138,7 +138,9 @@ def _check_names(names: set[str], base: Venue, file: _File) -> None:
 
 def _check_links(venue: Venue, file: _File) -> None:
     """Refuse values that do not go together, at any date, for the venue or for a coin."""
-    for coin in ("", *venue.named()):
+    # Without a word on the venue itself, the coins that the file does not name are as they were.
+    apart = venue.base is not None and not venue.blocks
+    for coin in sorted(venue.coins) if apart else ("", *venue.named()):
         if coin and not any(LINKED & v.coins.get(coin, {}).keys() for v in venue.layers()):
             continue
         for ns in venue.dates(coin, LINKED):

@@ -61,7 +61,7 @@ class _Laying:
         self.tape, self.recorded = tape, recorded
         self.dataset, self.config, self.names = chosen
         self.rows, self.perps = len(tape.time_ns), len(self.names.coins)
-        self.book = open_rulebook(self.config.rulebook)
+        self.book = open_rulebook(self.config.rulebook, self.config.data)
         self.shown_px, self.underlying_px = recorded_px(self.dataset, prices)
         self.made: list[tuple[int, int, Action, float]] = []  # row, instrument, kind, value
         self.used: dict[tuple[str, str, Value], dict[str, None]] = {}

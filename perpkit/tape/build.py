@@ -139,7 +139,7 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     DataError, RequestError
         If the data lacks something the run needs, or a choice does not fit it.
     """
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     dataset = with_collateral(dataset, config, book)
     names = choose(dataset, config)
     record, file = settlements(dataset)
@@ -159,7 +159,7 @@ def lay(dataset: Dataset, config: RunConfig, *, end_ns: int | None = None) -> La
     interval = resolved.terms["interval_hours"][resolved.era]
     rates, premiums = lay_settlements(record, file, names.coins, time_ns, interval)
     due = (time_ns[:, None] // HOUR_NS % interval.astype(np.int64) == 0) & prices.listed
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     currencies, cash_px = lay_currencies(dataset, config, names, time_ns, book)
     tape = _assemble(dataset, names, resolved, prices, quotes, time_ns)._replace(cash_px=cash_px)
     acted = lay_actions(tape, prices, quotes.told, (dataset, config, names))
@@ -307,7 +307,7 @@ def _terms(
         config.slippage_frac,
         config.max_order_usd,
     )
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     refuse_unified(config, book, int(time_ns[0]))
     refuse_portfolio(config, list(dict.fromkeys(c.venue for c in coins)), int(time_ns[0]))
     return resolve_terms(coins, time_ns, config.terms, choice, needs, book)
@@ -377,7 +377,7 @@ def _tokens(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I6
     tokens.perp[:] = names.token_perp
     tokens.half_spread_frac[:] = config.token_half_spread_frac or 0.0
     first_ns = int(time_ns[0])
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     for k, token in enumerate(names.tokens):
         issuer = book.issuer(dataset.tokens_meta[token].issuer)
         fee = config.token_fee_frac

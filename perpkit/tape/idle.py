@@ -90,7 +90,7 @@ def _refuse_minimum(dataset: Dataset, config: RunConfig, names: Instruments, fir
     """The smallest order of the run stands in for issuers that publish none."""
     if "token_min_order_usd" not in config.model_fields_set:
         return
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     issuers = [book.issuer(dataset.tokens_meta[token].issuer) for token in names.tokens]
     if issuers and all(issuer.at("min_order_usd", first_ns).known for issuer in issuers):
         own = "every issuer of the run publishes a smallest order"

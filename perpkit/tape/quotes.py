@@ -107,7 +107,7 @@ def _multipliers(
 
 def _sessions(dataset: Dataset, config: RunConfig, names: Instruments, time_ns: I64) -> B8:
     made = np.zeros((len(time_ns), len(names.tokens)), np.bool_)
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     for k, token in enumerate(names.tokens):
         if token in config.token_session:
             made[:, k] = open_at(time_ns, config.token_session[token])

@@ -102,7 +102,7 @@ def _told(key: str, token: str, issuer: Issuer, config: RunConfig, span_ns: Any)
 
 def unknown_terms(token: str, dataset: Dataset, config: RunConfig, span_ns: Any) -> list[str]:
     """Terms of a token's issuer that its way needs and nobody tells; in the order of the keys."""
-    issuer = open_rulebook(config.rulebook).issuer(dataset.tokens_meta[token].issuer)
+    issuer = open_rulebook(config.rulebook, config.data).issuer(dataset.tokens_meta[token].issuer)
     keys = dict.fromkeys([*MINT, *REDEEM])
     return [key for key in keys if UNKNOWN in _told(key, token, issuer, config, span_ns)]
 
@@ -263,7 +263,7 @@ def _lay_issuers(
     tape, tokens = laid
     shape = (len(tape.time_ns), len(names.tokens))
     mint, buyback = np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
-    book = open_rulebook(config.rulebook)
+    book = open_rulebook(config.rulebook, config.data)
     told = lay(
         dataset.tokens, "nav_px", place(dataset.tokens, "token", names.tokens, tape.time_ns), shape
     )

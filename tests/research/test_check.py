@@ -160,6 +160,23 @@ def test_a_wrong_premium_is_found(made: Path) -> None:
     assert (finding.rows, finding.place, finding.severity) == (1, "perps", Severity.ERROR)
 
 
+def test_limits_are_not_those_of_prices_formed_of_trades(made: Path) -> None:
+    frame = pl.read_parquet(made / "perps.parquet")
+    source = pl.when(pl.col("coin") == "xyz:NVDA").then(pl.lit("premium")).otherwise(None)
+    frame = frame.with_columns(
+        source.alias("oracle_source"),
+        pl.when(pl.int_range(pl.len()) % 7 == 0)
+        .then(pl.col("oracle_px") * 3.0)
+        .otherwise("oracle_px"),
+    )
+    frame.write_parquet(made / "perps.parquet")
+    found = check_data(made)
+    assert "steps" not in found.coins["xyz:NVDA"]
+    (note,) = [one for one in found.notes if "formed of trades" in one.message]
+    assert (note.instrument, note.rows) == ("xyz:NVDA", HOURS)
+    assert "steps" in found.coins["sim:A"]
+
+
 def test_hour_averages_are_no_fault(made: Path) -> None:
     frame = pl.read_parquet(made / "perps.parquet").with_columns(pl.col("premium") + 1e-6)
     frame.write_parquet(made / "perps.parquet")
