@@ -247,6 +247,7 @@ class Perps(NamedTuple):
     order_px: FM  # and the price they are done at
     worst_px: FM  # of a failing account: the hour's extreme against the position,
     filled_px: FM  # and that extreme worse by half-spread and impact
+    tier_usd: FM  # notional up to which the first tier asks for most, by the terms in force
 
 
 class Tokens(NamedTuple):

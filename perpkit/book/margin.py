@@ -45,6 +45,22 @@ def maintenance_usd(notional_usd: float, term: Records) -> float:
 
 
 @rule
+def initial_of(notional_usd: float, term: Records, tier_usd: float) -> float:
+    """Initial margin of a notional; up to ``tier_usd`` the first tier surely is in force."""
+    if notional_usd <= tier_usd:
+        return float(notional_usd * term.initial_frac)
+    return initial_usd(notional_usd, term)
+
+
+@rule
+def maintenance_of(notional_usd: float, term: Records, tier_usd: float) -> float:
+    """Maintenance margin of a notional, likewise."""
+    if notional_usd <= tier_usd:
+        return float(notional_usd * term.maintenance_frac)
+    return maintenance_usd(notional_usd, term)
+
+
+@rule
 def marginal_frac(notional_usd: float, term: Records) -> float:
     """Maintenance rate of the last dollar of a notional: how fast the requirement grows."""
     rate, usd = term.maintenance_frac, notional_usd * term.maintenance_frac
@@ -106,7 +122,9 @@ def assess_isolated(m: int, term: Records, perps: Perps, accounts: Accounts) -> 
     if position != 0.0:  # before a coin's first price its mark is NaN
         notional = abs(position) * perps.mark_px[m]
         value += position * (perps.mark_px[m] - perps.entry_px[m])
-    note(a, value, initial_usd(notional, term), maintenance_usd(notional, term), accounts)
+    initial = initial_of(notional, term, perps.tier_usd[m])
+    maintenance = maintenance_of(notional, term, perps.tier_usd[m])
+    note(a, value, initial, maintenance, accounts)
 
 
 @rule
@@ -137,8 +155,8 @@ def assess(terms: TermsNow, book: Book) -> None:
             maintenance = accounts.maintenance_usd[a]
         notional = abs(position) * perps.mark_px[m]
         value += position * (perps.mark_px[m] - perps.entry_px[m])
-        initial += initial_usd(notional, terms[m])
-        maintenance += maintenance_usd(notional, terms[m])
+        initial += initial_of(notional, terms[m], perps.tier_usd[m])
+        maintenance += maintenance_of(notional, terms[m], perps.tier_usd[m])
     note(a, value, initial, maintenance, accounts)
     add_pledges(book)
     count_in_part(book)
@@ -235,22 +253,27 @@ def nearer_px(position: float, one: float, other: float) -> float:
 
 
 @rule
-def tiered_px(position: float, px: float, available: float, counted: float, term: Records) -> float:
+def tiered_px(
+    position: float, px: float, available: float, counted: float, term: Records, tier_usd: float
+) -> float:
     """Price at which a line of value meets the requirement, by the tier that is in force there.
 
     ``available`` is what that line leaves above maintenance at ``px``, USD, and ``counted`` its
-    slope. The requirement is the largest of straight lines of the price, so the first of their
-    prices that a falling account meets is its own.
+    slope, ``tier_usd`` the notional up to which the first tier surely is in force. The requirement
+    is the largest of straight lines of the price, so the first of their prices that a falling
+    account meets is its own.
     """
     if term.maintenance2_frac == 0.0:
         return line_px(position, px, available, (counted, term.maintenance_frac))
     notional = abs(position) * px
-    left = available + maintenance_usd(notional, term)
+    left = available + maintenance_of(notional, term, tier_usd)
     first = left - notional * term.maintenance_frac
     found = line_px(position, px, first, (counted, term.maintenance_frac))
     then = abs(position) * found
-    if maintenance_usd(then, term) == then * term.maintenance_frac:
+    if then <= tier_usd:
         return found  # mostly a position stays in its first tier
+    if maintenance_usd(then, term) == then * term.maintenance_frac:
+        return found
     second = left - notional * term.maintenance2_frac + term.maintenance2_off_usd
     own = line_px(position, px, second, (counted, term.maintenance2_frac))
     found = nearer_px(position, found, own)
@@ -270,6 +293,7 @@ def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> f
     and profit turn negative.
     """
     a, position, px = perps.account[m], perps.position[m], perps.mark_px[m]
+    tier_usd = perps.tier_usd[m]
     available = accounts.value_usd[a] - accounts.maintenance_usd[a]
     if is_portfolio(a, accounts):
         counted = accounts.counted_frac[a]
@@ -277,10 +301,11 @@ def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> f
         # Each line goes on where the other is in force.
         whole = available + (1.0 - counted) * max(own, 0.0)
         part = available - (1.0 - counted) * min(own, 0.0)
-        found = tiered_px(position, px, whole, 1.0, term)
-        found = nearer_px(position, found, tiered_px(position, px, part, counted, term))
+        found = tiered_px(position, px, whole, 1.0, term, tier_usd)
+        other = tiered_px(position, px, part, counted, term, tier_usd)
+        found = nearer_px(position, found, other)
     else:
-        found = tiered_px(position, px, available, 1.0, term)
+        found = tiered_px(position, px, available, 1.0, term, tier_usd)
     return found if found > 0.0 else math.nan
 
 

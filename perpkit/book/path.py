@@ -23,7 +23,7 @@ from perpkit.book.limits import forced_cost
 from perpkit.book.margin import (
     cash_px,
     is_portfolio,
-    maintenance_usd,
+    maintenance_of,
     margin_value,
     marginal_frac,
     shared_accounts,
@@ -62,9 +62,8 @@ def spare_of(m: int, end: int, terms: TermsNow, perps: Perps) -> float:
     if position == 0.0:
         return 0.0
     px = end_px(m, end, perps)
-    return float(
-        position * (px - perps.entry_px[m]) - maintenance_usd(abs(position) * px, terms[m])
-    )
+    required = maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
+    return float(position * (px - perps.entry_px[m]) - required)
 
 
 @rule
@@ -122,7 +121,7 @@ def spare_in_part(a: int, end: int, terms: TermsNow, book: Book) -> float:
         if position != 0.0 and perps.account[m] == a:
             px = end_px(m, end, perps)
             own += position * (px - perps.entry_px[m])
-            required += maintenance_usd(abs(position) * px, terms[m])
+            required += maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
     if required > 0.0:
         required += accounts.buffer_usd[a]
     return margin_value(a, own, pledged_at(a, end, book), accounts) - required
@@ -176,7 +175,7 @@ def slack(
         if position != 0.0 and perps.account[m] == account:
             px = on_way(perps.start_px[m], ends[m], along)
             own += position * (px - perps.entry_px[m])
-            required += maintenance_usd(abs(position) * px, terms[m])
+            required += maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
     pledged = pledged_on_way(account, along, book)
     if not is_portfolio(account, accounts):
         return float(own + pledged - share * required)

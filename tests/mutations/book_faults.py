@@ -220,8 +220,8 @@ MARGIN = [
     Fault(
         "maintenance is the initial margin",
         "book/margin.py",
-        "maintenance += maintenance_usd(notional, terms[m])",
-        "maintenance += initial_usd(notional, terms[m])",
+        "maintenance += maintenance_of(notional, terms[m], perps.tier_usd[m])",
+        "maintenance += initial_of(notional, terms[m], perps.tier_usd[m])",
     ),
     Fault(
         "an account takes over the sums of its neighbour",
