@@ -108,9 +108,9 @@ def note(a: int, value: float, initial: float, maintenance: float, accounts: Acc
 @rule
 def shared_accounts(accounts: Accounts) -> int:
     """How many accounts come before those of isolated positions, which come last."""
-    count = int(accounts.parent.shape[0])
-    while count > 1 and accounts.parent[count - 1] >= 0:
-        count -= 1
+    count = 1
+    while count < accounts.parent.shape[0] and accounts.parent[count] < 0:
+        count += 1
     return count
 
 
