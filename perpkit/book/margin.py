@@ -72,6 +72,12 @@ def marginal_frac(notional_usd: float, term: Records) -> float:
 
 
 @rule
+def account_of(m: int, perps: Perps) -> int:
+    """Account of perp ``m``; that it is not below zero is said here, as compiled code asks else."""
+    return max(int(perps.account[m]), 0)
+
+
+@rule
 def cash_px(a: int, accounts: Accounts) -> float:
     """Price of an account's settle currency, USD a unit; 1 where it is not told."""
     return float(accounts.px[a]) if a < accounts.px.shape[0] else 1.0
@@ -117,7 +123,7 @@ def shared_accounts(accounts: Accounts) -> int:
 @rule
 def assess_isolated(m: int, term: Records, perps: Perps, accounts: Accounts) -> None:
     """Assess the account that an isolated position has for itself."""
-    a, position = perps.account[m], perps.position[m]
+    a, position = account_of(m, perps), perps.position[m]
     value, notional = accounts.cash_usd[a], 0.0
     if position != 0.0:  # before a coin's first price its mark is NaN
         notional = abs(position) * perps.mark_px[m]
@@ -141,7 +147,7 @@ def assess(terms: TermsNow, book: Book) -> None:
     value, initial, maintenance = accounts.value_usd[a], 0.0, 0.0
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
-        own = perps.account[m]
+        own = account_of(m, perps)
         if accounts.parent[own] >= 0:
             assess_isolated(m, terms[m], perps, accounts)
             continue
@@ -292,7 +298,7 @@ def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> f
     lines, a share of what is there and all that is owed, which meet where the account's own cash
     and profit turn negative.
     """
-    a, position, px = perps.account[m], perps.position[m], perps.mark_px[m]
+    a, position, px = account_of(m, perps), perps.position[m], perps.mark_px[m]
     tier_usd = perps.tier_usd[m]
     available = accounts.value_usd[a] - accounts.maintenance_usd[a]
     if is_portfolio(a, accounts):

@@ -21,6 +21,7 @@ from perpkit.arrays import (
 )
 from perpkit.book.limits import forced_cost
 from perpkit.book.margin import (
+    account_of,
     cash_px,
     is_portfolio,
     maintenance_of,
@@ -90,7 +91,7 @@ def spare_at(end: int, terms: TermsNow, book: Book) -> None:
     a = 0
     usd = accounts.spare_usd[a]
     for m in range(perps.position.shape[0]):
-        position, own = perps.position[m], perps.account[m]
+        position, own = perps.position[m], account_of(m, perps)
         if accounts.parent[own] >= 0:
             accounts.spare_usd[own] = accounts.cash_usd[own] + spare_of(m, end, terms, perps)
             continue

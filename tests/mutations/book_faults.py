@@ -159,8 +159,8 @@ PAYMENTS = [
     Fault(
         "funding of one account is paid to its neighbour",
         "book/payments.py",
-        "            cash_usd[account] = cash\n            account = book.perps.account[m]\n",
-        "            account = book.perps.account[m]\n",
+        "            cash_usd[account] = cash\n            account = own\n",
+        "            account = own\n",
         "tests/book/test_adl.py",
     ),
     Fault(
