@@ -206,10 +206,16 @@ def is_portfolio(a: int, accounts: Accounts) -> bool:
 
 
 @rule
+def has_portfolio(accounts: Accounts) -> bool:
+    """Whether the accounts of the venues have portfolio margin: all of them, or none."""
+    return is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts)
+
+
+@rule
 def count_in_part(book: Book) -> None:
     """Let a share of what the accounts with portfolio margin have count, and the buffer be due."""
     accounts = book.accounts
-    if not is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts):  # all venues' or none
+    if not has_portfolio(accounts):
         return
     for a in range(accounts.cash_usd.shape[0]):
         if is_portfolio(a, accounts):
@@ -291,17 +297,21 @@ def tiered_px(
 
 
 @rule
-def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> float:
+def liquidation_px(m: int, in_part: bool, term: Records, perps: Perps, accounts: Accounts) -> float:
     """Price at which an assessed account just covers its maintenance, its other positions unmoved.
 
-    NaN where no positive price liquidates. With portfolio margin the value is the lesser of two
+    NaN without a position, or where no positive price liquidates; ``in_part`` where an account has
+    portfolio margin. With portfolio margin the value is the lesser of two
     lines, a share of what is there and all that is owed, which meet where the account's own cash
     and profit turn negative.
     """
-    a, position, px = account_of(m, perps), perps.position[m], perps.mark_px[m]
+    position, px = perps.position[m], perps.mark_px[m]
+    if position == 0.0:
+        return math.nan
+    a = account_of(m, perps)
     tier_usd = perps.tier_usd[m]
     available = accounts.value_usd[a] - accounts.maintenance_usd[a]
-    if is_portfolio(a, accounts):
+    if in_part and is_portfolio(a, accounts):
         counted = accounts.counted_frac[a]
         own = accounts.cash_free_usd[a] + accounts.initial_usd[a]
         # Each line goes on where the other is in force.
@@ -318,9 +328,13 @@ def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> f
 @rule
 def price_liquidations(terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
     """Liquidation price of each position of the assessed accounts; NaN without one."""
+    if has_portfolio(accounts):
+        for m in range(perps.position.shape[0]):
+            perps.liquidation_px[m] = liquidation_px(m, True, terms[m], perps, accounts)
+        return
+    # In a loop of its own the compiler leaves out what portfolio margin asks.
     for m in range(perps.position.shape[0]):
-        held = perps.position[m] != 0.0
-        perps.liquidation_px[m] = liquidation_px(m, terms[m], perps, accounts) if held else math.nan
+        perps.liquidation_px[m] = liquidation_px(m, False, terms[m], perps, accounts)
 
 
 @rule

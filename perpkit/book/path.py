@@ -23,6 +23,7 @@ from perpkit.book.limits import forced_cost
 from perpkit.book.margin import (
     account_of,
     cash_px,
+    has_portfolio,
     is_portfolio,
     maintenance_of,
     margin_value,
@@ -106,7 +107,7 @@ def spare_at(end: int, terms: TermsNow, book: Book) -> None:
     for a in range(book.collateral.units.shape[0]):
         if book.collateral.before[a] < book.tokens.units.shape[0]:
             accounts.spare_usd[a] += pledged_at(a, end, book)
-    if is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts):  # all venues' or none
+    if has_portfolio(accounts):
         for a in range(accounts.cash_usd.shape[0]):
             if is_portfolio(a, accounts):
                 accounts.spare_usd[a] = spare_in_part(a, end, terms, book)
