@@ -50,7 +50,7 @@ from perpkit.shown import Door, Past, Target, View
 # One line a name would be longer than what they name.
 from perpkit.shapes import (
     B8, BA, BCK, BH, BK, BM, BTK, BTM, BTQ, BTS, BTW, BTY, BW, CL, CTG, CTL, CTU, F64, FA, FCK,
-    FD, FH, FJ, FK, FM, FN, FR, FT, FTA, FTB, FTCK, FTD, FTG, FTK, FTM, FTR, FTS, FTU, FTV, FTX,
+    FCKT, FD, FH, FJ, FK, FM, FN, FR, FT, FTA, FTB, FTD, FTG, FTK, FTM, FTR, FTS, FTU, FTV, FTX,
     FTZ, FW, I1, I3, I64, I8, IA, IC, IH, IJ, IK, IM, IN, IT, ITG, ITO, ITW, IW, Records,
 )
 # isort: on
@@ -247,6 +247,7 @@ class Perps(NamedTuple):
     order_px: FM  # and the price they are done at
     worst_px: FM  # of a failing account: the hour's extreme against the position,
     filled_px: FM  # and that extreme worse by half-spread and impact
+    tier_usd: FM  # notional up to which the first tier asks for most, by the terms in force
 
 
 class Tokens(NamedTuple):
@@ -386,7 +387,8 @@ class Rows(NamedTuple):
     liquidation_px: FTM
     funding_usd: FTM  # paid at t on the position of the row before
     units: FTK
-    pledged: FTCK  # part of the units
+    # Part of the units. Hours last: few pledges are used, and those that are not take no memory.
+    pledged: FCKT
     account: Annotated[Records, Axes(ACCOUNT, ("T", "A"))]
     transit_usd: FTA  # cash under way to the account
     equity_usd: FT

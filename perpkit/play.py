@@ -50,7 +50,7 @@ class Kept(NamedTuple):
     liquidation_px: F64
     funding_usd: F64
     units: F64  # (T, K)
-    pledged: F64  # (T, C, K)
+    pledged: F64  # (T, C, K), hours last in memory
     transit_usd: F64  # (T, A)
     equity_usd: F64  # (T,)
     cash_usd: F64  # (T, A), like the next three
@@ -62,6 +62,7 @@ class Kept(NamedTuple):
 def columns_of(rows: Rows) -> Kept:
     """The columns of the ledger rows, as views."""
     columns = {name: getattr(rows, name) for name in Kept._fields if hasattr(rows, name)}
+    columns["pledged"] = rows.pledged.transpose(2, 0, 1)
     return Kept(**columns, **{name: rows.account[name] for name in ACCOUNT.names or ()})
 
 

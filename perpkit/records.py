@@ -94,24 +94,25 @@ TERM = record(
     ("swap_long_1d", "f8"),  # paid by longs, share of notional a day
     ("swap_short_1d", "f8"),  # paid by shorts
     ("margin_modes", "f8"),  # code of Mode
+    # Side by side, what every hour reads.
+    ("lots_per_unit", "f8"),
     # Requirements by tier: the largest over the tiers of notional times rate less offset, which is
     # one line after another where rates rise. A tier that is not there is zero.
     ("initial_frac", "f8"),  # 1 / leverage
-    ("initial2_frac", "f8"),
-    ("initial2_off_usd", "f8"),
-    ("initial3_frac", "f8"),
-    ("initial3_off_usd", "f8"),
     ("maintenance_frac", "f8"),
     ("maintenance2_frac", "f8"),
     ("maintenance2_off_usd", "f8"),
     ("maintenance3_frac", "f8"),
     ("maintenance3_off_usd", "f8"),
+    ("initial2_frac", "f8"),
+    ("initial2_off_usd", "f8"),
+    ("initial3_frac", "f8"),
+    ("initial3_off_usd", "f8"),
     ("partial_frac", "f8"),  # share of a large position that is liquidated first; NaN: all at once
     ("partial_above_usd", "f8"),  # notional above which a position is large
     ("backstop_frac", "f8"),  # share of maintenance at which the venue takes over; NaN: it does not
     ("fee_frac", "f8"),
     ("cost_frac", "f8"),  # half-spread and impact of a fill against its reference price
-    ("lots_per_unit", "f8"),
     ("min_order_usd", "f8"),
     ("max_order_usd", "f8"),  # NaN: none
 )

@@ -11,6 +11,8 @@ from perpkit.rule import rule
 @rule
 def is_hedge(m: int, perps: Perps, tokens: Tokens, settings: Settings) -> bool:
     """Whether the orders of a perp and its token are two legs that move together."""
+    if perps.order[m] == 0.0:  # as mostly
+        return False
     k = perps.token[m]
     return settings.pair_together == 1 and k >= 0 and perps.order[m] * tokens.order[k] < 0.0
 

@@ -32,6 +32,7 @@ from perpkit.book.record import write_row
 from perpkit.book.redeem import pay_redemptions
 from perpkit.book.shocks import fail_venues
 from perpkit.book.targets import Decide, adopt, consult
+from perpkit.book.tiers import lay_tiers
 from perpkit.book.treasury import deliver, manage
 from perpkit.book.write import has_room
 from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, rule_sources
@@ -58,6 +59,7 @@ def run_hours(
             return t
         now = terms[tape.era[t]]
         book = book_at(t, tape, state)
+        lay_tiers(t, first, tape, now, book.perps)
         filled = out.used[0]
         strike_tokens(t, tape, book, out, settings)  # 1 shocks, corporate actions
         fail_venues(t, tape, now, book, out, settings)

@@ -45,6 +45,22 @@ def maintenance_usd(notional_usd: float, term: Records) -> float:
 
 
 @rule
+def initial_of(notional_usd: float, term: Records, tier_usd: float) -> float:
+    """Initial margin of a notional; up to ``tier_usd`` the first tier surely is in force."""
+    if notional_usd <= tier_usd:
+        return float(notional_usd * term.initial_frac)
+    return initial_usd(notional_usd, term)
+
+
+@rule
+def maintenance_of(notional_usd: float, term: Records, tier_usd: float) -> float:
+    """Maintenance margin of a notional, likewise."""
+    if notional_usd <= tier_usd:
+        return float(notional_usd * term.maintenance_frac)
+    return maintenance_usd(notional_usd, term)
+
+
+@rule
 def marginal_frac(notional_usd: float, term: Records) -> float:
     """Maintenance rate of the last dollar of a notional: how fast the requirement grows."""
     rate, usd = term.maintenance_frac, notional_usd * term.maintenance_frac
@@ -53,6 +69,12 @@ def marginal_frac(notional_usd: float, term: Records) -> float:
         rate, usd = term.maintenance2_frac, second
     third = notional_usd * term.maintenance3_frac - term.maintenance3_off_usd
     return float(term.maintenance3_frac if third > usd else rate)
+
+
+@rule
+def account_of(m: int, perps: Perps) -> int:
+    """Account of perp ``m``; that it is not below zero is said here, as compiled code asks else."""
+    return max(int(perps.account[m]), 0)
 
 
 @rule
@@ -92,21 +114,23 @@ def note(a: int, value: float, initial: float, maintenance: float, accounts: Acc
 @rule
 def shared_accounts(accounts: Accounts) -> int:
     """How many accounts come before those of isolated positions, which come last."""
-    count = int(accounts.parent.shape[0])
-    while count > 1 and accounts.parent[count - 1] >= 0:
-        count -= 1
+    count = 1
+    while count < accounts.parent.shape[0] and accounts.parent[count] < 0:
+        count += 1
     return count
 
 
 @rule
 def assess_isolated(m: int, term: Records, perps: Perps, accounts: Accounts) -> None:
     """Assess the account that an isolated position has for itself."""
-    a, position = perps.account[m], perps.position[m]
+    a, position = account_of(m, perps), perps.position[m]
     value, notional = accounts.cash_usd[a], 0.0
     if position != 0.0:  # before a coin's first price its mark is NaN
         notional = abs(position) * perps.mark_px[m]
         value += position * (perps.mark_px[m] - perps.entry_px[m])
-    note(a, value, initial_usd(notional, term), maintenance_usd(notional, term), accounts)
+    initial = initial_of(notional, term, perps.tier_usd[m])
+    maintenance = maintenance_of(notional, term, perps.tier_usd[m])
+    note(a, value, initial, maintenance, accounts)
 
 
 @rule
@@ -123,7 +147,7 @@ def assess(terms: TermsNow, book: Book) -> None:
     value, initial, maintenance = accounts.value_usd[a], 0.0, 0.0
     for m in range(perps.position.shape[0]):
         position = perps.position[m]
-        own = perps.account[m]
+        own = account_of(m, perps)
         if accounts.parent[own] >= 0:
             assess_isolated(m, terms[m], perps, accounts)
             continue
@@ -137,8 +161,8 @@ def assess(terms: TermsNow, book: Book) -> None:
             maintenance = accounts.maintenance_usd[a]
         notional = abs(position) * perps.mark_px[m]
         value += position * (perps.mark_px[m] - perps.entry_px[m])
-        initial += initial_usd(notional, terms[m])
-        maintenance += maintenance_usd(notional, terms[m])
+        initial += initial_of(notional, terms[m], perps.tier_usd[m])
+        maintenance += maintenance_of(notional, terms[m], perps.tier_usd[m])
     note(a, value, initial, maintenance, accounts)
     add_pledges(book)
     count_in_part(book)
@@ -182,10 +206,16 @@ def is_portfolio(a: int, accounts: Accounts) -> bool:
 
 
 @rule
+def has_portfolio(accounts: Accounts) -> bool:
+    """Whether the accounts of the venues have portfolio margin: all of them, or none."""
+    return is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts)
+
+
+@rule
 def count_in_part(book: Book) -> None:
     """Let a share of what the accounts with portfolio margin have count, and the buffer be due."""
     accounts = book.accounts
-    if not is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts):  # all venues' or none
+    if not has_portfolio(accounts):
         return
     for a in range(accounts.cash_usd.shape[0]):
         if is_portfolio(a, accounts):
@@ -235,22 +265,27 @@ def nearer_px(position: float, one: float, other: float) -> float:
 
 
 @rule
-def tiered_px(position: float, px: float, available: float, counted: float, term: Records) -> float:
+def tiered_px(
+    position: float, px: float, available: float, counted: float, term: Records, tier_usd: float
+) -> float:
     """Price at which a line of value meets the requirement, by the tier that is in force there.
 
     ``available`` is what that line leaves above maintenance at ``px``, USD, and ``counted`` its
-    slope. The requirement is the largest of straight lines of the price, so the first of their
-    prices that a falling account meets is its own.
+    slope, ``tier_usd`` the notional up to which the first tier surely is in force. The requirement
+    is the largest of straight lines of the price, so the first of their prices that a falling
+    account meets is its own.
     """
     if term.maintenance2_frac == 0.0:
         return line_px(position, px, available, (counted, term.maintenance_frac))
     notional = abs(position) * px
-    left = available + maintenance_usd(notional, term)
+    left = available + maintenance_of(notional, term, tier_usd)
     first = left - notional * term.maintenance_frac
     found = line_px(position, px, first, (counted, term.maintenance_frac))
     then = abs(position) * found
-    if maintenance_usd(then, term) == then * term.maintenance_frac:
+    if then <= tier_usd:
         return found  # mostly a position stays in its first tier
+    if maintenance_usd(then, term) == then * term.maintenance_frac:
+        return found
     second = left - notional * term.maintenance2_frac + term.maintenance2_off_usd
     own = line_px(position, px, second, (counted, term.maintenance2_frac))
     found = nearer_px(position, found, own)
@@ -262,34 +297,44 @@ def tiered_px(position: float, px: float, available: float, counted: float, term
 
 
 @rule
-def liquidation_px(m: int, term: Records, perps: Perps, accounts: Accounts) -> float:
+def liquidation_px(m: int, in_part: bool, term: Records, perps: Perps, accounts: Accounts) -> float:
     """Price at which an assessed account just covers its maintenance, its other positions unmoved.
 
-    NaN where no positive price liquidates. With portfolio margin the value is the lesser of two
+    NaN without a position, or where no positive price liquidates; ``in_part`` where an account has
+    portfolio margin. With portfolio margin the value is the lesser of two
     lines, a share of what is there and all that is owed, which meet where the account's own cash
     and profit turn negative.
     """
-    a, position, px = perps.account[m], perps.position[m], perps.mark_px[m]
+    position, px = perps.position[m], perps.mark_px[m]
+    if position == 0.0:
+        return math.nan
+    a = account_of(m, perps)
+    tier_usd = perps.tier_usd[m]
     available = accounts.value_usd[a] - accounts.maintenance_usd[a]
-    if is_portfolio(a, accounts):
+    if in_part and is_portfolio(a, accounts):
         counted = accounts.counted_frac[a]
         own = accounts.cash_free_usd[a] + accounts.initial_usd[a]
         # Each line goes on where the other is in force.
         whole = available + (1.0 - counted) * max(own, 0.0)
         part = available - (1.0 - counted) * min(own, 0.0)
-        found = tiered_px(position, px, whole, 1.0, term)
-        found = nearer_px(position, found, tiered_px(position, px, part, counted, term))
+        found = tiered_px(position, px, whole, 1.0, term, tier_usd)
+        other = tiered_px(position, px, part, counted, term, tier_usd)
+        found = nearer_px(position, found, other)
     else:
-        found = tiered_px(position, px, available, 1.0, term)
+        found = tiered_px(position, px, available, 1.0, term, tier_usd)
     return found if found > 0.0 else math.nan
 
 
 @rule
 def price_liquidations(terms: TermsNow, perps: Perps, accounts: Accounts) -> None:
     """Liquidation price of each position of the assessed accounts; NaN without one."""
+    if has_portfolio(accounts):
+        for m in range(perps.position.shape[0]):
+            perps.liquidation_px[m] = liquidation_px(m, True, terms[m], perps, accounts)
+        return
+    # In a loop of its own the compiler leaves out what portfolio margin asks.
     for m in range(perps.position.shape[0]):
-        held = perps.position[m] != 0.0
-        perps.liquidation_px[m] = liquidation_px(m, terms[m], perps, accounts) if held else math.nan
+        perps.liquidation_px[m] = liquidation_px(m, False, terms[m], perps, accounts)
 
 
 @rule

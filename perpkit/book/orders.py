@@ -347,9 +347,11 @@ def trim_tokens(t: int, tape: Replay, book: Book, out: Out, settings: Settings) 
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
     for k in range(tokens.order.shape[0]):
         order = tokens.order[k]
+        if order <= 0.0:
+            continue
         m = tokens.perp[k]
         hedge = m >= 0 and perps.token[m] == k and is_hedge(m, perps, tokens, settings)
-        if order <= 0.0 or (hedge and not is_late(t, k, tape, tokens)):
+        if hedge and not is_late(t, k, tape, tokens):
             continue
         a = tokens.account[k]
         usd = accounts.value_usd[a] * cash_px(a, accounts)

@@ -21,9 +21,11 @@ from perpkit.arrays import (
 )
 from perpkit.book.limits import forced_cost
 from perpkit.book.margin import (
+    account_of,
     cash_px,
+    has_portfolio,
     is_portfolio,
-    maintenance_usd,
+    maintenance_of,
     margin_value,
     marginal_frac,
     shared_accounts,
@@ -62,9 +64,8 @@ def spare_of(m: int, end: int, terms: TermsNow, perps: Perps) -> float:
     if position == 0.0:
         return 0.0
     px = end_px(m, end, perps)
-    return float(
-        position * (px - perps.entry_px[m]) - maintenance_usd(abs(position) * px, terms[m])
-    )
+    required = maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
+    return float(position * (px - perps.entry_px[m]) - required)
 
 
 @rule
@@ -91,7 +92,7 @@ def spare_at(end: int, terms: TermsNow, book: Book) -> None:
     a = 0
     usd = accounts.spare_usd[a]
     for m in range(perps.position.shape[0]):
-        position, own = perps.position[m], perps.account[m]
+        position, own = perps.position[m], account_of(m, perps)
         if accounts.parent[own] >= 0:
             accounts.spare_usd[own] = accounts.cash_usd[own] + spare_of(m, end, terms, perps)
             continue
@@ -106,7 +107,7 @@ def spare_at(end: int, terms: TermsNow, book: Book) -> None:
     for a in range(book.collateral.units.shape[0]):
         if book.collateral.before[a] < book.tokens.units.shape[0]:
             accounts.spare_usd[a] += pledged_at(a, end, book)
-    if is_portfolio(min(1, accounts.cash_usd.shape[0] - 1), accounts):  # all venues' or none
+    if has_portfolio(accounts):
         for a in range(accounts.cash_usd.shape[0]):
             if is_portfolio(a, accounts):
                 accounts.spare_usd[a] = spare_in_part(a, end, terms, book)
@@ -122,7 +123,7 @@ def spare_in_part(a: int, end: int, terms: TermsNow, book: Book) -> float:
         if position != 0.0 and perps.account[m] == a:
             px = end_px(m, end, perps)
             own += position * (px - perps.entry_px[m])
-            required += maintenance_usd(abs(position) * px, terms[m])
+            required += maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
     if required > 0.0:
         required += accounts.buffer_usd[a]
     return margin_value(a, own, pledged_at(a, end, book), accounts) - required
@@ -176,7 +177,7 @@ def slack(
         if position != 0.0 and perps.account[m] == account:
             px = on_way(perps.start_px[m], ends[m], along)
             own += position * (px - perps.entry_px[m])
-            required += maintenance_usd(abs(position) * px, terms[m])
+            required += maintenance_of(abs(position) * px, terms[m], perps.tier_usd[m])
     pledged = pledged_on_way(account, along, book)
     if not is_portfolio(account, accounts):
         return float(own + pledged - share * required)

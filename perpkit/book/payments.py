@@ -6,7 +6,7 @@ import math
 
 from perpkit.arrays import Book, Event, Flow, Ledger, Out, Replay, Settings
 from perpkit.book.legs import undelivered
-from perpkit.book.margin import has_pledge
+from perpkit.book.margin import account_of, has_pledge
 from perpkit.book.write import write_event, write_payment
 from perpkit.rule import rule
 
@@ -98,10 +98,11 @@ def pay_funding(t: int, tape: Replay, book: Book, ledger: Ledger) -> None:
         if math.isnan(rate):
             write_event(t, FUNDING_MISSING, m, book.perps.account[m], 0.0, ledger.out)
             continue
-        if book.perps.account[m] != account:
+        own = account_of(m, book.perps)
+        if own != account:
             # The sum stays out of memory while neighbours share an account.
             cash_usd[account] = cash
-            account = book.perps.account[m]
+            account = own
             cash = cash_usd[account]
         usd = funding_usd(position, tape.oracle_px[t, m], rate)
         cash += usd

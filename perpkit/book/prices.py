@@ -31,6 +31,7 @@ def perps_at(t: int, tape: Replay, perps: Perps) -> Perps:
         perps.order_px,
         perps.worst_px,
         perps.filled_px,
+        perps.tier_usd,
     )
 
 

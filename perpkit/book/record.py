@@ -41,5 +41,5 @@ def write_tokens(t: int, book: Book, rows: Rows) -> None:
         rows.transit_usd[t, 0] += book.pending.leg_usd[k]
     collateral = book.collateral
     for a in range(collateral.units.shape[0]):
-        for k in range(collateral.before[a], rows.pledged.shape[2] - collateral.after[a]):
-            rows.pledged[t, a, k] = collateral.units[a, k]
+        for k in range(collateral.before[a], rows.pledged.shape[1] - collateral.after[a]):
+            rows.pledged[a, k, t] = collateral.units[a, k]

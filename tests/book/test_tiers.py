@@ -7,6 +7,8 @@ million USD and 20x above.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import nan
 
@@ -14,7 +16,14 @@ import numpy as np
 import pytest
 
 from perpkit.arrays import TERM, Event
-from perpkit.book.margin import initial_usd, maintenance_usd, tiered_px
+from perpkit.book.margin import (
+    initial_of,
+    initial_usd,
+    maintenance_of,
+    maintenance_usd,
+    tiered_px,
+)
+from perpkit.book.tiers import first_tier_usd
 from perpkit.rulebook import CoinTerms, TermChoice, resolve_terms
 from perpkit.rulebook.record import ALWAYS
 from perpkit.units import HOUR_NS, to_ns
@@ -65,16 +74,66 @@ def test_three_tiers_meet_where_they_change():
     assert maintenance_usd(6e6, term) == pytest.approx(162_500.0)
 
 
-def test_a_tier_changes_the_liquidation_price():
+@pytest.mark.parametrize("sure_usd", [0.0, 999.0])  # of the first tier's reach: not known, known
+def test_a_tier_changes_the_liquidation_price(sure_usd):
     term = np.zeros(1, TERM).view(np.recarray)[0]
     term.maintenance_frac, term.maintenance2_frac, term.maintenance2_off_usd = 0.05, 0.1, 50.0
     # A short of 10 at 90 in an account of 200; above a notional of 1,000 the rate is 10%. At 100
     # the value is 100 and 50 are required; at px 200 - 10 (px - 90) = px - 50, so px = 104.545.
     # Of 200 at 90 the first tier requires 45.
-    assert tiered_px(-10.0, 90.0, 155.0, 1.0, term) == pytest.approx(1_150 / 11)
+    assert tiered_px(-10.0, 90.0, 155.0, 1.0, term, sure_usd) == pytest.approx(1_150 / 11)
     # A long falls into the lower tier: 10 at 120 with 300: 300 - 10 (120 - px) = 0.5 px.
     # at 120 the second tier requires 70 of the 300.
-    assert tiered_px(10.0, 120.0, 230.0, 1.0, term) == pytest.approx(900 / 9.5)
+    assert tiered_px(10.0, 120.0, 230.0, 1.0, term, sure_usd) == pytest.approx(900 / 9.5)
+
+
+def tiered(first, second, third, starts):
+    """Terms whose tiers start at these notionals, each continuous with the one below it."""
+    term = np.zeros(1, TERM).view(np.recarray)[0]
+    for name, share in (("initial", 1.0), ("maintenance", 0.5)):
+        term[f"{name}_frac"], term[f"{name}2_frac"] = share * first, share * second
+        term[f"{name}3_frac"] = share * third
+        off = share * (second - first) * starts[0]
+        term[f"{name}2_off_usd"] = off
+        term[f"{name}3_off_usd"] = off + share * (third - second) * starts[1] if third else 0.0
+    return term
+
+
+def test_up_to_its_reach_the_first_tier_asks_for_the_same_to_the_last_digit():
+    draw = np.random.default_rng(5)
+    for _ in range(300):
+        rates = np.sort(draw.uniform(0.01, 0.5, 3)) * [1.0, 1.01, 1.02]
+        starts = np.sort(draw.uniform(1e2, 1e8, 2))
+        term = tiered(*rates, starts)
+        reach = first_tier_usd(term)
+        assert reach == pytest.approx(starts[0], rel=2e-9)
+        assert reach < starts[0]
+        for usd in reach * np.append(draw.uniform(0.0, 1.0, 20), [1.0, 1.0 + 4e-9, 2.0]):
+            assert initial_of(usd, term, reach) == initial_usd(usd, term)
+            assert maintenance_of(usd, term, reach) == maintenance_usd(usd, term)
+
+
+def test_the_reach_of_the_first_tier_is_nought_where_it_is_not_known_and_has_no_end_alone():
+    assert first_tier_usd(tiered(0.1, 0.1000001, 0.2, (1e5, 1e6))) == 0.0, "lines hardly cross"
+    assert first_tier_usd(tiered(0.1, 0.2, 0.4, (-1e5, 1e6))) == 0.0, "never in force"
+    assert first_tier_usd(tiered(0.1, 0.2, 0.0, (1e5, 0.0))) == pytest.approx(1e5)
+    alone = np.zeros(1, TERM).view(np.recarray)[0]
+    alone.initial_frac, alone.maintenance_frac = 0.1, 0.05
+    assert first_tier_usd(alone) == math.inf
+
+
+def test_dated_tiers_are_in_force_from_their_hour(lab):
+    # One tier of 10%, from row 2 on 20% above 500 USD; 100 at 10 require 100 and then 150.
+    calm = lab.market([10.0] * 5, terms={"initial_frac": 0.1, "maintenance_frac": 0.05})
+    later = calm.terms.copy()
+    later["initial2_frac"], later["initial2_off_usd"] = 0.2, 50.0
+    later["maintenance2_frac"], later["maintenance2_off_usd"] = 0.1, 25.0
+    calm.tape.era[2:] = 1
+    dated = replace(calm, terms=np.concatenate([calm.terms, later]).view(np.recarray))
+    for rows in (2, 3, 4_096):
+        run = lab.play(dated, {0: [-100.0]}, margin=400.0, chunk_rows=rows)
+        assert run.rows.initial_usd[1:, 1].tolist() == pytest.approx([100.0, 150.0, 150.0, 150.0])
+        assert run.rows.maintenance_usd[1:, 1].tolist() == pytest.approx([50.0, 75.0, 75.0, 75.0])
 
 
 def test_an_order_is_cut_to_what_each_tier_leaves(lab):

@@ -159,8 +159,8 @@ PAYMENTS = [
     Fault(
         "funding of one account is paid to its neighbour",
         "book/payments.py",
-        "            cash_usd[account] = cash\n            account = book.perps.account[m]\n",
-        "            account = book.perps.account[m]\n",
+        "            cash_usd[account] = cash\n            account = own\n",
+        "            account = own\n",
         "tests/book/test_adl.py",
     ),
     Fault(
@@ -220,8 +220,8 @@ MARGIN = [
     Fault(
         "maintenance is the initial margin",
         "book/margin.py",
-        "maintenance += maintenance_usd(notional, terms[m])",
-        "maintenance += initial_usd(notional, terms[m])",
+        "maintenance += maintenance_of(notional, terms[m], perps.tier_usd[m])",
+        "maintenance += initial_of(notional, terms[m], perps.tier_usd[m])",
     ),
     Fault(
         "an account takes over the sums of its neighbour",

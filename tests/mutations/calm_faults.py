@@ -6,15 +6,15 @@ CALM = [
     Fault(
         "an isolated position is worth its cash",
         "book/margin.py",
-        "        value += position * (perps.mark_px[m] - perps.entry_px[m])\n    note(",
-        "        value += 0.0\n    note(",
+        "        value += position * (perps.mark_px[m] - perps.entry_px[m])\n    initial =",
+        "        value += 0.0\n    initial =",
         "tests/book/test_isolated.py",
     ),
     Fault(
         "an isolated position requires nothing",
         "book/margin.py",
-        "note(a, value, initial_usd(notional, term), maintenance_usd(notional, term), accounts)",
-        "note(a, value, 0.0, 0.0, accounts)",
+        "note(a, value, initial, maintenance, accounts)\n\n",
+        "note(a, value, 0.0, 0.0, accounts)\n\n",
         family("isolated_treasury"),
     ),
     Fault(

@@ -70,6 +70,27 @@ TIERS = [
         "tests/book/test_tiers.py",
     ),
     Fault(
+        "the first tier reaches as far as one of its neighbours lets it",
+        "book/tiers.py",
+        "usd = min(usd, reach_usd(first, term.maintenance2_frac",
+        "usd = max(usd, reach_usd(first, term.maintenance2_frac",
+        "tests/book/test_tiers.py",
+    ),
+    Fault(
+        "the first tier reaches to the notional at which the next asks for anything",
+        "book/tiers.py",
+        "return off_usd / (frac - first_frac) * SURELY",
+        "return off_usd / first_frac",
+        "tests/book/test_tiers.py",
+    ),
+    Fault(
+        "the first tier reaches as far as it did before its terms changed",
+        "book/tiers.py",
+        "    if t > first and tape.era[t] == tape.era[t - 1]:\n",
+        "    if t > first:\n",
+        "tests/book/test_tiers.py",
+    ),
+    Fault(
         "an order takes the margin of its own notional alone",
         "book/orders.py",
         "asked = initial_usd(held + more, term) - initial_usd(held, term)",
@@ -324,15 +345,15 @@ WAY = [
     Fault(
         "a liquidation price counts all of a gain",
         "book/margin.py",
-        "tiered_px(position, px, part, counted, term)",
-        "tiered_px(position, px, part, 1.0, term)",
+        "tiered_px(position, px, part, counted, term, tier_usd)",
+        "tiered_px(position, px, part, 1.0, term, tier_usd)",
         PORTFOLIO,
     ),
     Fault(
         "a liquidation price counts a share of a debt",
         "book/margin.py",
-        "found = nearer_px(position, found, tiered_px(position, px, part, counted, term))",
-        "found = tiered_px(position, px, part, counted, term)",
+        "found = nearer_px(position, found, other)",
+        "found = other",
         PORTFOLIO,
     ),
     Fault(

@@ -65,6 +65,7 @@ CLOSEST = {
     "book/redeem.py": "tests/twin/test_twin_rules.py::test_family[redemption]",
     "book/shocks.py": "tests/book/test_shocks.py",
     "book/targets.py": "tests/book/test_hour.py",
+    "book/tiers.py": "tests/book/test_tiers.py",
     "book/treasury.py": "tests/book/test_treasury.py",
     "book/view.py": "tests/book/test_hour.py",
     "book/ways.py": "tests/book/test_ways.py",

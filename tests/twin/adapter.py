@@ -314,7 +314,7 @@ def lay_accounts(world, stage):
     pledged = collateral_of(world)
     stage.book.tokens.units[:] = pledged.units.sum(axis=0)
     stage.book = stage.book._replace(collateral=pledged)
-    kept = np.zeros((world["hours"], *pledged.units.shape))
+    kept = np.zeros((*pledged.units.shape, world["hours"]))
     rows = stage.ledger.rows._replace(pledged=kept)
     stage.ledger = stage.ledger._replace(rows=rows)
 
