@@ -81,6 +81,34 @@ def backed_order(m: int, term: Records, perps: Perps, tokens: Tokens, pending: P
 
 
 @rule
+def waits_for_token(m: int, term: Records, book: Book, settings: Settings) -> bool:
+    """Whether what a perp's target asks for is all of it a short whose tokens are under way."""
+    perps, tokens, k = book.perps, book.tokens, book.perps.token[m]
+    if settings.pair_together == 0 or k < 0 or not has_leg(k, book.pending):
+        return False
+    held = (tokens.units[k] - undelivered(k, book.pending)) * tokens.multiplier[k]
+    there = whole_lots(min(0.0, -held - perps.position[m]), term.lots_per_unit)
+    return bool(perps.target[m] < perps.position[m] and there == 0.0 and not perps.barred[m])
+
+
+@rule
+def all_wait(terms: TermsNow, book: Book, settings: Settings) -> bool:
+    """Whether every target waits for a trade under way, and all that was to be said is said."""
+    perps, tokens, pending = book.perps, book.tokens, book.pending
+    if pending.legs[0] == 0:
+        return False
+    for k in range(tokens.target.shape[0]):
+        asks = tokens.target[k] < tokens.units[k] or tokens.target[k] > tokens.units[k]  # not NaN
+        if asks and not (has_leg(k, pending) and pending.leg_waits[k]):
+            return False
+    for m in range(perps.target.shape[0]):
+        asks = perps.target[m] < perps.position[m] or perps.target[m] > perps.position[m]
+        if asks and not waits_for_token(m, terms[m], book, settings):
+            return False
+    return True
+
+
+@rule
 def follow_tokens(m: int, terms: TermsNow, book: Book, settings: Settings) -> None:
     """Let the orders of a hedge whose token may be under way go one after the other.
 

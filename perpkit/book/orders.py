@@ -26,7 +26,7 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.hedges import is_hedge
 from perpkit.book.isolated import fund, isolated_usd, payer, release
-from perpkit.book.legs import is_late, trade_token, undelivered, wait_for_legs
+from perpkit.book.legs import all_wait, is_late, trade_token, undelivered, wait_for_legs
 from perpkit.book.limits import limit_orders
 from perpkit.book.margin import assess, cash_px, free_units, initial_usd
 from perpkit.book.ways import bought_for, read_price, take_way
@@ -416,14 +416,14 @@ def trade(t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings:
     perps, tokens, accounts = book.perps, book.tokens, book.accounts
     if not (differs(perps.target, perps.position) or differs(tokens.target, tokens.units)):
         return
+    if all_wait(terms, book, settings):
+        return
     some_perp = ask_perps(terms, perps)
     some_token = ask_tokens(t, tape, tokens, settings)
     if not (some_perp or some_token):
         return
     refuse_reentry(t, perps, tokens, out, settings)
     wait_for_legs(t, terms, book, out, settings)
-    if book.pending.legs[0] > 0 and not has_orders(perps, tokens):
-        return  # all of them wait for what is under way
     drop_waiting(perps, tokens, settings)
     match_hedges(terms, perps, tokens, settings)
     limit_orders(t, tape, terms, book, out, settings)

@@ -386,6 +386,22 @@ def test_margin_of_a_hedge_under_way_is_not_taken_by_a_later_order(lab):
     assert run.rows.position[5].tolist() == [-10.0, -5.0]
 
 
+def test_a_short_is_made_good_while_more_tokens_are_under_way(lab):
+    # Ten held and hedged, ten more under way from row 4 to 8; half of the short is closed in row 5.
+    market = lab.market([100.0] * 10, terms=LOTS, token=[0], bid=[100.0] * 10,
+                        settle={"rows": [2, 2, 2, 2, 4, 0, 0, 0, 0, 0]},
+                        shocks=[(5, Shock.ADL, 0, -1, 0.5)])  # fmt: skip
+    run = lab.play(market, {0: [-10.0, 10.0], 3: [-20.0, 20.0], 5: [-20.0, 20.0]})
+    assert run.rows.position[3:, 0].tolist() == [-10.0, -10.0, -5.0, -10.0, -10.0, *[-20.0] * 2]
+
+
+def test_a_short_without_tokens_does_not_wait_for_those_of_others(lab):
+    market = two_hedges(lab, settle={"rows": [[6, 0]] * 8})
+    run = lab.play(market, {0: [-10.0, 0.0, 10.0, nan], 1: [-10.0, -5.0, 10.0, nan]},
+                   wallet=9_000.0)  # fmt: skip
+    assert run.rows.position[[1, 2, 7]].tolist() == [[0.0, 0.0], [0.0, -5.0], [-10.0, -5.0]]
+
+
 # --------------------------------------------------------------------------- redemptions
 
 

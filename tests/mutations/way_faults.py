@@ -157,6 +157,24 @@ LEGS = [
         "due = usd / cash_px(WALLET, accounts)",
     ),
     Fault(
+        "a short waits for all of its tokens",
+        "book/legs.py",
+        "perps.target[m] < perps.position[m] and there == 0.0 and",
+        "perps.target[m] < perps.position[m] and",
+    ),
+    Fault(
+        "a perp waits for the trade of a token that it does not hedge",
+        "book/legs.py",
+        " or k < 0 or not has_leg(k, book.pending):\n        return False\n    held",
+        " or k < 0:\n        return False\n    held",
+    ),
+    Fault(
+        "what waits for a trade under way is never said",
+        "book/legs.py",
+        "not (has_leg(k, pending) and pending.leg_waits[k]):",
+        "not has_leg(k, pending):",
+    ),
+    Fault(
         "a leg arrives an hour late",
         "book/legs.py",
         "        if 0 <= pending.leg_row[k] <= t and",
