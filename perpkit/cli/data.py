@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from perpkit.cli.data_simulate import simulate
 from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
 
 if TYPE_CHECKING:
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 
 _ERROR_EXIT = 3
 
-data = typer.Typer(help="Look into data before it is used.", no_args_is_help=True)
+data = typer.Typer(help="Make data, and look into it before it is used.", no_args_is_help=True)
 
 
 @data.callback()
 def _group() -> None:
-    """Look into data before it is used."""
+    """Make data, and look into it before it is used."""
+
+
+data.command("simulate")(simulate)
 
 
 @data.command("check")
