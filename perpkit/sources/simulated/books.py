@@ -38,10 +38,16 @@ class Place(NamedTuple):
     terms: tuple[str, ...]
 
 
+# Hours of the stocks that trade.xyz lists, and its bounds as NVDA has had them since August 2026.
+XYZ_TERMS: Final = (
+    'external_session = "us_24_5"',
+    "bound_threshold_frac = 0.9",
+    "bound_resets = 2",
+)
 PLACES: Final = {
     "baseline": Place("sim", frozen=True, step_frac=0.01, terms=()),
     "xyz": Place(
-        "xyz", frozen=False, step_frac=np.inf, terms=('external_session = "us_24_5"',)
+        "xyz", frozen=False, step_frac=np.inf, terms=XYZ_TERMS
     ),
 }
 SZ_DECIMALS: Final = 3
@@ -93,7 +99,7 @@ def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -
     oracle = step_limited(whole, at.step_frac)
     ahead = np.clip(whole / oracle - 1.0, -values.max_lean_frac, values.max_lean_frac)
     kept = values.frozen_keep**hours.hours_to_reopen if at.frozen else np.ones(len(whole))
-    lean = path.lean * np.where(hours.closed, kept, 0.0)[:, None]
+    lean = path.lean * np.where(hours.shut, kept, 0.0)[:, None]
     made: F64 = oracle / path.shares * (1.0 + ahead) * np.exp(lean) * (1.0 + premium)
     return made
 
@@ -102,7 +108,7 @@ def half_frac(hours: Hours, stocks: Sequence[Stock], venue: str, values: Values,
     """Draw half the impact spread: wider at night and widest while the market is shut. (T, S)."""
     own = [f"{venue}:{stock.ticker}" for stock in stocks]
     noise = normals(seed, Draw.IMPACT, own, len(hours.time_ns))
-    times = np.where(hours.cash, 1.0, np.where(hours.closed, values.impact_closed, values.impact_night))
+    times = np.where(hours.cash, 1.0, np.where(hours.shut, values.impact_closed, values.impact_night))
     drawn = values.impact_bp * column(stocks, "impact") * np.exp(0.25 * noise) * times[:, None]
     made: F64 = np.clip(drawn, 0.5, None) * BP
     return made
@@ -114,7 +120,7 @@ def day_volume_usd(
     """Draw the USD traded in the 24 hours that end at each row. (T, S)."""
     own = [f"{venue}:{stock.ticker}" for stock in stocks]
     rows = len(hours.time_ns)
-    busy = np.where(hours.cash, 0.11, np.where(hours.closed, 0.0083, 0.0135))
+    busy = np.where(hours.cash, 0.11, np.where(hours.shut, 0.0083, 0.0135))
     drift = wandering(normals(seed, Draw.VOLUME, own, rows), 0.97)
     hour = values.day_volume_usd * column(stocks, "size") * busy[:, None] * np.exp(0.35 * drift)
     # What came before the first row is taken to be like the first day.

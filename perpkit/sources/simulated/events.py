@@ -59,17 +59,17 @@ class Event(NamedTuple):
 def _rows(hours: Hours) -> Mapping[str, Callable[[], B8]]:
     """Which rows a word stands for."""
     closed = hours.closed
-    begins = closed & np.append(False, ~closed[:-1])
-    long = hours.hours_to_reopen >= 1.5 * _DAY_HOURS
+    begins = closed & ~hours.shut
+    long = np.append(hours.hours_to_reopen[1:], 0.0) >= 1.5 * _DAY_HOURS
     midweek = hours.cash & ~np.append(closed[_DAY_HOURS:], [True] * min(_DAY_HOURS, len(closed)))
     return {
         "any": lambda: np.ones(len(closed), np.bool_),
         "cash": lambda: midweek & (hours.et_hour == 12),
-        "evening": lambda: hours.was_open & ~closed & (hours.et_hour == 17) & ~hours.reopens,
+        "evening": lambda: ~hours.shut & ~closed & (hours.et_hour == 17),
         "weekend_close": lambda: begins & long,
-        "weekend": lambda: closed & (hours.hours_to_reopen == 36.0),
+        "weekend": lambda: hours.shut & (hours.hours_to_reopen == 36.0),
         "reopen": lambda: hours.reopens,
-        "midnight": lambda: ~closed & (hours.et_hour == 20) & ~hours.reopens & hours.was_open,
+        "midnight": lambda: ~closed & ~hours.shut & (hours.et_hour == 20),
     }
 
 

@@ -22,14 +22,15 @@ class Hours(NamedTuple):
     time_ns : (T,) int64
     closed : (T,) bool
         No external price from the row's instant on.
-    was_open : (T,) bool
-        There was an external price within the hour.
+    shut : (T,) bool
+        There was no external price within the hour. The row of Sunday 20:00 New York is shut and
+        not closed: the first print comes within the hour that begins there.
     reopens : (T,) bool
-        The first row with an external price again.
+        The first row after a shut one that is not.
     hours_to_reopen : (T,) float64
-        0 while open.
+        From the row to the one that reopens; 0 while open.
     elapsed : (T,) float64
-        Share of the closed spell that has passed, 0 to 1; 0 while open.
+        Share of the shut spell that has passed, 0 to 1; 0 while open.
     et_hour : (T,) int64
         New York hour of the row, 0 to 23.
     cash : (T,) bool
@@ -37,14 +38,14 @@ class Hours(NamedTuple):
     cash_close : (T,) bool
         The cash session ended with the row.
     spell : (T,) int64
-        Which closed spell the row lies in, from 0; -1 while open. A reopening row belongs to none.
+        Which shut spell the row lies in, from 0; -1 while open.
     spell_hours : (S,) float64
         Length of each spell within the rows.
     """
 
     time_ns: I64
     closed: B8
-    was_open: B8
+    shut: B8
     reopens: B8
     hours_to_reopen: F64
     elapsed: F64
@@ -63,37 +64,35 @@ def lay_hours(start_ns: int, rows: int) -> Hours:
     DataError
         If an hour is outside the tables of days.
     """
-    # One row before tells what the first hour was.
-    time_ns = start_ns + HOUR_NS * np.arange(-1, rows, dtype=np.int64)
+    # Two rows before tell what the first hour was, and whether it reopened the market.
+    time_ns = start_ns + HOUR_NS * np.arange(-2, rows, dtype=np.int64)
     told, cash = us_equity_hours(time_ns), session_hours(time_ns, "us_cash")
     closed = told.phase == Phase.CLOSED
-    trading = cash.phase == Phase.CASH
-    begins = closed & np.append(True, ~closed[:-1])
-    spell = np.where(closed, np.cumsum(begins) - 1, -1)[1:]
-    spell -= spell[spell >= 0].min() if (spell >= 0).any() else 0
-    spell = np.where(closed[1:], spell, -1)
-    lengths = np.bincount(spell[spell >= 0]).astype(np.float64)
-    to_reopen = np.where(closed, told.hours_to_reopen, 0.0)[1:]
-    since = _since(closed)[1:]
+    trading = (cash.phase == Phase.CASH)[1:]
+    before, shut = closed[:-2], closed[1:-1]
+    begins = shut & np.append(True, ~shut[:-1])
+    spell = np.where(shut, np.cumsum(begins) - 1, -1)
+    to_reopen = np.where(shut, told.hours_to_reopen[2:] + 1.0, 0.0)
+    since = _since(shut)
     return Hours(
-        time_ns[1:],
-        closed[1:],
-        ~closed[:-1],
-        closed[:-1] & ~closed[1:],
+        time_ns[2:],
+        closed[2:],
+        shut,
+        before & ~shut,
         to_reopen,
-        np.where(closed[1:], since / np.maximum(since + to_reopen, 1.0), 0.0),
-        _et_hour(time_ns[1:]),
+        np.where(shut, since / np.maximum(since + to_reopen - 1.0, 1.0), 0.0),
+        _et_hour(time_ns[2:]),
         trading[:-1] | trading[1:],
         trading[:-1] & ~trading[1:],
         spell,
-        lengths,
+        np.bincount(spell[spell >= 0]).astype(np.float64),
     )
 
 
-def _since(closed: B8) -> F64:
-    """Hours since the market closed, counted within the rows."""
-    rows = np.arange(len(closed))
-    last_open = np.maximum.accumulate(np.where(closed, -1, rows))
+def _since(shut: B8) -> F64:
+    """Hours since the first shut row, counted within the rows."""
+    rows = np.arange(len(shut))
+    last_open = np.maximum.accumulate(np.where(shut, -1, rows))
     return (rows - last_open - 1).astype(np.float64)
 
 

@@ -83,7 +83,7 @@ def _jump(jumps: Sequence[Event], hours: Hours, seen: F64, learnt: F64, missed: 
     reopens = np.flatnonzero(hours.reopens)
     for event in jumps:
         move = float(np.log1p(event.size))
-        if hours.was_open[event.row]:
+        if not hours.shut[event.row]:
             seen[event.row, event.stock] += move
             continue
         learnt[event.row, event.stock] += event.learnt * move
@@ -108,8 +108,8 @@ def _leaning(
     noise = normals(seed, Draw.LEAN, names, len(learnt)) * values.closed_noise_bp * BP
     out = np.zeros_like(learnt)
     true, lean = np.zeros(learnt.shape[1]), np.zeros(learnt.shape[1])
-    for t in np.flatnonzero(hours.closed).tolist():
-        if t == 0 or not hours.closed[t - 1]:
+    for t in np.flatnonzero(hours.shut).tolist():
+        if t == 0 or not hours.shut[t - 1]:
             true, lean = np.zeros_like(true), np.zeros_like(lean)
         true = true + learnt[t]
         lean = lean + values.adjust_share * (true - lean) + noise[t]
@@ -130,7 +130,7 @@ def planned_actions(
     A dividend's amount is 0 here where it follows from the yield and the price.
     """
     evenings: I64 = np.flatnonzero(
-        (hours.et_hour == 20) & hours.was_open & ~hours.closed & ~hours.reopens
+        (hours.et_hour == 20) & ~hours.shut & ~hours.closed
     )
     made = []
     for s, stock in enumerate(stocks):

@@ -52,7 +52,7 @@ def draw_premium(
 
 def _weekend(hours: Hours, values: Values) -> F64:
     """What a closed market adds: half more at first, half less in the end. (T,) bp."""
-    made: F64 = np.where(hours.closed, values.weekend_premium_bp * (1.5 - hours.elapsed), 0.0)
+    made: F64 = np.where(hours.shut, values.weekend_premium_bp * (1.5 - hours.elapsed), 0.0)
     return made
 
 

@@ -54,7 +54,7 @@ def halts(
     whole = path.external_px * path.shares
     leap = np.abs(np.diff(np.log(whole), axis=0, prepend=np.log(whole[:1]))) > values.halt_move_frac
     u = uniforms(seed, Draw.HALTS, names, rows)
-    begins = (u < values.token_halts_a_year / HOURS_PER_YEAR) & hours.was_open[:, None]
+    begins = (u < values.token_halts_a_year / HOURS_PER_YEAR) & ~hours.shut[:, None]
     made: B8 = leap & ~hours.closed[:, None]
     for row, s in zip(*np.nonzero(begins), strict=True):
         made[row : row + max(round(values.token_halt_hours), 1), s] = True
@@ -103,8 +103,8 @@ def _widths(hours: Hours, stocks: Sequence[Stock], values: Values, seed: int) ->
     names, rows = [stock.ticker for stock in stocks], len(hours.time_ns)
     noise = normals(seed, Draw.WIDTH, names, rows)
     live = np.where(hours.cash, values.token_spread_bp, values.token_night_spread_bp)[:, None]
-    shut = column(stocks, "weekend_spread_bp") * np.exp(0.3 * noise)
-    bp = np.where(hours.closed[:, None], shut, live * np.exp(0.5 * noise))
+    frozen = column(stocks, "weekend_spread_bp") * np.exp(0.3 * noise)
+    bp = np.where((hours.closed | hours.shut)[:, None], frozen, live * np.exp(0.5 * noise))
     made: F64 = np.clip(bp, 0.3, 1_500.0) * BP
     return made
 
@@ -112,8 +112,7 @@ def _widths(hours: Hours, stocks: Sequence[Stock], values: Values, seed: int) ->
 def _last_quoted(hours: Hours, halted: B8) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Row whose quote stands in each row: the first of a closed spell holds for all of it."""
     rows = np.arange(len(hours.time_ns))
-    still = hours.closed & np.append(False, hours.closed[:-1])
-    quoted = ~still[:, None] & ~halted
+    quoted = ~hours.shut[:, None] & ~halted
     quoted[0] = True
     made = np.maximum.accumulate(np.where(quoted, rows[:, None], 0), axis=0)
     return made.astype(np.int64)
@@ -131,7 +130,7 @@ def token_frames(
     names, rows = [stock.ticker for stock in stocks], len(hours.time_ns)
     depth = wandering(normals(seed, Draw.DEPTH, names, rows), 0.95)
     usual = values.day_volume_usd * values.token_liquidity_frac * column(stocks, "size")
-    shut = np.where(hours.closed, 0.3, 1.0)[:, None]
+    shut = np.where(hours.shut, 0.3, 1.0)[:, None]
     liquidity = np.round(usual * np.exp(0.3 * depth) * shut, -2)
     time = datetimes(hours.time_ns)
     return [
@@ -160,8 +159,7 @@ def bill_frame(hours: Hours, values: Values, seed: int) -> pl.DataFrame:
     noise = normals(seed, Draw.BILLS, [BILL], rows)[:, 0]
     # Buyers pay up for what has accrued since the last NAV.
     fair = _BILL_START * (1.0 + values.bill_apr * days / _YEAR_DAYS) * (1.0 + 0.05 * BP * noise)
-    still = hours.closed & np.append(False, hours.closed[:-1])
-    seen = np.maximum.accumulate(np.where(still, 0, np.arange(rows)))
+    seen = np.maximum.accumulate(np.where(hours.shut, 0, np.arange(rows)))
     half = values.bill_half_spread_bp * BP
     return pl.DataFrame(
         {

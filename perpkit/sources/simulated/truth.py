@@ -57,7 +57,7 @@ def session_variance(hours: Hours, values: Values) -> F64:
     by_hour = np.empty(24)
     by_hour[10:17] = CASH_SHARE * values.cash_vol_frac**2
     by_hour[np.r_[17:24, 0:10]] = NIGHT_SHARE * values.night_vol_frac**2
-    made: F64 = np.where(hours.was_open, by_hour[hours.et_hour], 0.0)
+    made: F64 = np.where(hours.shut, 0.0, by_hour[hours.et_hour])
     return made
 
 
@@ -81,7 +81,7 @@ def draw_truth(
     drifting = wandering(normals(seed, Draw.VOLATILITY, [""], rows), phi)
     size = np.sqrt(variance)[:, None] * np.exp(values.vol_drift * drifting)
     drift = values.drift_apr / (HOURS_PER_YEAR * _OPEN_SHARE)
-    seen = size * scale * unit + drift * hours.was_open[:, None]
+    seen = size * scale * unit + drift * ~hours.shut[:, None]
     seen += _night_news(hours, names, values, seed) * scale
     earnings = earnings_rows(hours, names, seed)
     height = normals(seed, Draw.EARNINGS, names, rows)
@@ -97,7 +97,7 @@ def _night_news(hours: Hours, names: Sequence[str], values: Values, seed: int) -
     rows = len(hours.time_ns)
     share = np.zeros(24)
     share[np.r_[17:24, 0:10]] = NIGHT_SHARE
-    chance = values.night_news_share * share[hours.et_hour] * hours.was_open
+    chance = values.night_news_share * share[hours.et_hour] * ~hours.shut
     comes = uniforms(seed, Draw.NEWS, names, rows) < chance[:, None]
     height = normals(seed, Draw.NEWS_SIZE, names, rows)
     made: F64 = np.where(comes, values.night_news_frac * height, 0.0)
@@ -107,7 +107,7 @@ def _night_news(hours: Hours, names: Sequence[str], values: Values, seed: int) -
 def earnings_rows(hours: Hours, names: Sequence[str], seed: int) -> B8:
     """The hours in which earnings are told, four a year, after the cash close. (T, S)."""
     made = np.zeros((len(hours.time_ns), len(names)), np.bool_)
-    after = np.flatnonzero((hours.et_hour == _EARNINGS_HOUR) & hours.was_open)
+    after = np.flatnonzero((hours.et_hour == _EARNINGS_HOUR) & ~hours.shut)
     for s, name in enumerate(names):
         first = int(stream(seed, Draw.CHARACTER, "earnings " + name).integers(_QUARTER_HOURS))
         for wanted in range(first, len(hours.time_ns), _QUARTER_HOURS):
@@ -122,7 +122,7 @@ def _closed(
 ) -> tuple[F64, F64]:
     """What a perp can learn while the market is shut, and what it misses of the first print."""
     rows, spells = len(hours.time_ns), len(hours.spell_hours)
-    shut = hours.closed[:, None]
+    shut = hours.shut[:, None]
     rho = values.market_share
     step = rho**0.5 * normals(seed, Draw.CLOSED, [""], rows)
     step = step + (1.0 - rho) ** 0.5 * normals(seed, Draw.CLOSED, names, rows)
