@@ -86,9 +86,9 @@ def step_limited(external_px: F64, step_frac: float) -> F64:
 def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -> F64:
     """Lay the mids around a venue's oracle.
 
-    Where the oracle follows the book the closed market leans all the way. Where it is frozen
+    Where the oracle follows the book the shut market leans all the way. Where it is frozen
     funding takes an eighth of the lean each hour, so h hours before it can move traders lean
-    8/9 to the h of what they know; and beyond an oracle that crawls they lean a little.
+    8/9 to the h of what they know.
 
     Returns
     -------
@@ -97,10 +97,28 @@ def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -
     # A split starts the oracle anew: the limit is on shares of the first row.
     whole = path.external_px * path.shares
     oracle = step_limited(whole, at.step_frac)
-    ahead = np.clip(whole / oracle - 1.0, -values.max_lean_frac, values.max_lean_frac)
+    ahead = crawling_lean(whole / oracle - 1.0, at.step_frac, values)
     kept = values.frozen_keep**hours.hours_to_reopen if at.frozen else np.ones(len(whole))
     lean = path.lean * np.where(hours.shut, kept, 0.0)[:, None]
     made: F64 = oracle / path.shares * (1.0 + ahead) * np.exp(lean) * (1.0 + premium)
+    return made
+
+
+def crawling_lean(lag: F64, step_frac: float, values: Values) -> F64:
+    """How far a book stands beyond an oracle that is `lag` behind and crawls by steps.
+
+    A lean p that costs p/8 an hour and closes with the oracle in n hours is worth
+    8 step (1 - (8/9)^n): nearly all of a lag of few steps, a part of a long one.
+
+    >>> crawling_lean(np.array([0.0, 0.01]), 0.01, Values({}, "")).round(4)
+    array([0.    , 0.0089])
+    """
+    if not np.isfinite(step_frac):
+        return np.zeros_like(lag)
+    keep = values.frozen_keep
+    steps = np.ceil(np.abs(lag) / step_frac - 1e-9)
+    worth = step_frac * keep / (1.0 - keep) * (1.0 - keep**steps)
+    made: F64 = np.sign(lag) * np.minimum(np.minimum(worth, np.abs(lag)), values.max_lean_frac)
     return made
 
 

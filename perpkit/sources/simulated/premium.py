@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from perpkit.sources.simulated.hours import Hours
 from perpkit.sources.simulated.parameters import BP, Values
 from perpkit.sources.simulated.stocks import Stock, column
 
-_BEFORE_EARNINGS_HOURS = 72
+PLAIN: Final = "baseline"
+_BEFORE_EARNINGS_HOURS: Final = 72
 
 
 def draw_premium(
@@ -46,7 +48,7 @@ def draw_premium(
     for event in of(events, "premium"):
         if event.venue in ("", venue):
             bp[span(event), event.stock] += event.size
-    made: F64 = bp * BP
+    made: F64 = bp * BP * (values.plain_times if venue == PLAIN else 1.0)
     return made
 
 

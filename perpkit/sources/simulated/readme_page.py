@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from perpkit.sources.simulated.parameters import parameters
+from perpkit.sources.simulated.scenarios import settings_of
 from perpkit.sources.simulated.world import Request, Tables, World
 from perpkit.units import stamp
 
@@ -51,7 +52,10 @@ def readme(world: World, tables: Tables, name: str) -> str:
         lines += ["", f"What to watch: {scenario.watch}"]
     if scenario.settings:
         lines += ["", "It shows with these settings of a run, in a file for `--config`:", ""]
-        lines += ["```toml", *_toml(scenario.settings), "```"]
+        lines += ["```toml", *_toml(settings_of(scenario, request.stocks)), "```"]
+    if scenario.rules:
+        lines += ["", f"`{scenario.settings['rulebook']}` beside it holds:", ""]
+        lines += ["```toml", *scenario.rules.strip().splitlines(), "```"]
     changed = {**scenario.changed, **request.changed}
     if changed:
         lines += ["", "| parameter | here | usually |", "|---|---|---|"]

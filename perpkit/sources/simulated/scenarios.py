@@ -20,7 +20,7 @@ from perpkit.units import HOUR_NS
 
 FOLDER: Final = Path(__file__).with_name("scenarios")
 ISSUER: Final = "simulated"
-_KEYS: Final = ("title", "says", "watch", "set", "stocks", "events", "shocks", "settings")
+_KEYS: Final = ("title", "says", "watch", "set", "stocks", "events", "shocks", "settings", "rules")
 _SHOCK_KEYS: Final = ("kind", "on", "stock", "at", "value", "ends_after_hours", "end_value")
 _ON: Final = ("coins", "venues", "tokens", "issuer", "bill")
 
@@ -38,7 +38,9 @@ class Scenario:
     stocks : what it tells of stocks, by ticker
     events : what happens to prices, quotes and shares
     shocks : rows of the table of incidents
-    settings : settings a run needs to show it
+    settings : settings a run needs to show it; a key `TOKENS` stands for every stock token
+    rules : str
+        Text of a rulebook file that these settings name; "" for none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Scenario:
     events: Sequence[Mapping[str, Any]]
     shocks: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
+    rules: str
 
 
 def scenario_names() -> list[str]:
@@ -89,7 +92,22 @@ def read_scenario(name: str) -> Scenario:
         events=told.get("events", []),
         shocks=told.get("shocks", []),
         settings=told.get("settings", {}),
+        rules=str(told.get("rules", "")),
     )
+
+
+def settings_of(scenario: Scenario, tickers: Sequence[str]) -> dict[str, Any]:
+    """Settings of a run that shows a scenario, for these stocks."""
+
+    def named(told: Mapping[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in told.items():
+            own = named(value) if isinstance(value, dict) else value
+            keys = [token_name(ticker) for ticker in tickers] if key == "TOKENS" else [key]
+            made.update(dict.fromkeys(keys, own))
+        return made
+
+    return named(scenario.settings)
 
 
 def shock_frame(
