@@ -46,9 +46,7 @@ XYZ_TERMS: Final = (
 )
 PLACES: Final = {
     "baseline": Place("sim", frozen=True, step_frac=0.01, terms=()),
-    "xyz": Place(
-        "xyz", frozen=False, step_frac=np.inf, terms=XYZ_TERMS
-    ),
+    "xyz": Place("xyz", frozen=False, step_frac=np.inf, terms=XYZ_TERMS),
 }
 SZ_DECIMALS: Final = 3
 
@@ -72,8 +70,6 @@ def step_limited(external_px: F64, step_frac: float) -> F64:
     >>> step_limited(np.array([[100.0], [101.5], [101.5]]), 0.01).ravel()
     array([100. , 101. , 101.5])
     """
-    if not np.isfinite(step_frac):
-        return external_px
     out = np.empty_like(external_px)
     last = external_px[0]
     low, high = 1.0 - step_frac, 1.0 + step_frac
@@ -86,21 +82,22 @@ def step_limited(external_px: F64, step_frac: float) -> F64:
 def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -> F64:
     """Lay the mids around a venue's oracle.
 
-    Where the oracle follows the book the shut market leans all the way. Where it is frozen
-    funding takes an eighth of the lean each hour, so h hours before it can move traders lean
-    8/9 to the h of what they know.
+    Nobody trades at a wrong print. Where the oracle follows the book the shut market leans all the
+    way. Where it is frozen funding takes an eighth of the lean each hour, so h hours before it can
+    move traders lean 8/9 to the h of what they know.
 
     Returns
     -------
     (T, S) USD, before rounding
     """
     # A split starts the oracle anew: the limit is on shares of the first row.
-    whole = path.external_px * path.shares
-    oracle = step_limited(whole, at.step_frac)
-    ahead = crawling_lean(whole / oracle - 1.0, at.step_frac, values)
+    whole = path.true_px * path.shares
+    if np.isfinite(at.step_frac):
+        oracle = step_limited(path.external_px * path.shares, at.step_frac)
+        whole = oracle * (1.0 + crawling_lean(whole / oracle - 1.0, at.step_frac, values))
     kept = values.frozen_keep**hours.hours_to_reopen if at.frozen else np.ones(len(whole))
     lean = path.lean * np.where(hours.shut, kept, 0.0)[:, None]
-    made: F64 = oracle / path.shares * (1.0 + ahead) * np.exp(lean) * (1.0 + premium)
+    made: F64 = whole / path.shares * np.exp(lean) * (1.0 + premium)
     return made
 
 
@@ -113,8 +110,6 @@ def crawling_lean(lag: F64, step_frac: float, values: Values) -> F64:
     >>> crawling_lean(np.array([0.0, 0.01]), 0.01, Values({}, "")).round(4)
     array([0.    , 0.0089])
     """
-    if not np.isfinite(step_frac):
-        return np.zeros_like(lag)
     keep = values.frozen_keep
     steps = np.ceil(np.abs(lag) / step_frac - 1e-9)
     worth = step_frac * keep / (1.0 - keep) * (1.0 - keep**steps)
@@ -126,7 +121,9 @@ def half_frac(hours: Hours, stocks: Sequence[Stock], venue: str, values: Values,
     """Draw half the impact spread: wider at night and widest while the market is shut. (T, S)."""
     own = [f"{venue}:{stock.ticker}" for stock in stocks]
     noise = normals(seed, Draw.IMPACT, own, len(hours.time_ns))
-    times = np.where(hours.cash, 1.0, np.where(hours.shut, values.impact_closed, values.impact_night))
+    times = np.where(
+        hours.cash, 1.0, np.where(hours.shut, values.impact_closed, values.impact_night)
+    )
     drawn = values.impact_bp * column(stocks, "impact") * np.exp(0.25 * noise) * times[:, None]
     made: F64 = np.clip(drawn, 0.5, None) * BP
     return made

@@ -25,9 +25,7 @@ _STOCKS = ("NVDA", "TSLA", "AAPL", "GOOGL", "MSFT", "META", "AMZN")
 
 def equities(file: Path) -> dict[str, float]:
     """Figures of the shares' hourly bars."""
-    bars = pl.read_parquet(file).with_columns(
-        local=pl.col("time").dt.convert_time_zone(NEW_YORK)
-    )
+    bars = pl.read_parquet(file).with_columns(local=pl.col("time").dt.convert_time_zone(NEW_YORK))
     days = (
         bars.sort("time")
         .group_by("symbol", pl.col("local").dt.date().alias("day"), maintain_order=True)

@@ -95,7 +95,7 @@ def row_of(at: object, hours: Hours, where: str) -> int:
     row = (int(found[0]) if len(found) else len(hours.time_ns)) + int(at.get("after_hours", 0))
     if not 0 < row < len(hours.time_ns):
         raise RequestError(
-            f"{where}: there is no {word} hour from {share:.0%} of these hours on; simulate more days"
+            f"{where}: no {word} hour comes after {share:.0%} of these hours; write more --days"
         )
     return row
 
@@ -155,8 +155,7 @@ def lay_events(
         rest = (float(one.get("size", 0.0)), int(one.get("hours", 1)))
         more = (float(one.get("learnt", 0.0)), str(one.get("venue", "")))
         made += [
-            Event(what, s, row, *rest, *more)
-            for s in which(one.get("stock", "all"), names, here)
+            Event(what, s, row, *rest, *more) for s in which(one.get("stock", "all"), names, here)
         ]
     return tuple(sorted(made, key=lambda event: (event.row, event.what, event.stock)))
 

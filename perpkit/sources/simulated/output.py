@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -87,14 +86,14 @@ def _text(file: Path, text: str) -> None:
 def _replace(beside: Path, out: Path) -> None:
     """Put a finished folder in its place; a folder that stood there goes last."""
     if not out.exists():
-        os.replace(beside, out)
+        beside.replace(out)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    os.replace(out, aside / "old")
+    out.replace(aside / "old")
     try:
-        os.replace(beside, out)
+        beside.replace(out)
     except OSError:
-        os.replace(aside / "old", out)
+        (aside / "old").replace(out)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

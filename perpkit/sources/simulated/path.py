@@ -30,13 +30,15 @@ class Path(NamedTuple):
 
     Attributes
     ----------
-    external_px : USD a share, frozen while the market is shut
+    external_px : USD a share, frozen while the market is shut; as told, wrong prints and all
+    true_px : USD a share, without them
     lean : what perps know beyond it while it is frozen, as a log move; 0 while open
     multiplier : shares a token stands for
     shares : shares that one share of the first row has become, by splits
     """
 
     external_px: F64
+    true_px: F64
     lean: F64
     multiplier: F64
     shares: F64
@@ -65,10 +67,11 @@ def lay_path(
     lean = _leaning(hours, learnt, [stock.ticker for stock in stocks], values, seed)
     planned = planned_actions(hours, stocks, events)
     external, multiplier, shares, actions = _act(external, stocks, planned, values)
-    px = cents(external, stocks)
+    true = cents(external, stocks)
+    told = true.copy()
     for event in of(events, "print"):
-        px[span(event), event.stock] *= 1.0 + event.size
-    return Path(cents(px, stocks), lean, multiplier, shares, actions)
+        told[span(event), event.stock] *= 1.0 + event.size
+    return Path(cents(told, stocks), true, lean, multiplier, shares, actions)
 
 
 def cents(px: F64, stocks: Sequence[Stock]) -> F64:
@@ -101,9 +104,7 @@ def _by_reopening(hours: Hours, learnt: F64) -> F64:
     return made
 
 
-def _leaning(
-    hours: Hours, learnt: F64, names: Sequence[str], values: Values, seed: int
-) -> F64:
+def _leaning(hours: Hours, learnt: F64, names: Sequence[str], values: Values, seed: int) -> F64:
     """Follow what can be learnt by a share of the distance an hour, with noise."""
     noise = normals(seed, Draw.LEAN, names, len(learnt)) * values.closed_noise_bp * BP
     out = np.zeros_like(learnt)
@@ -122,16 +123,12 @@ def _leaning(
 _QUARTER_HOURS: Final = 91 * 24
 
 
-def planned_actions(
-    hours: Hours, stocks: Sequence[Stock], events: Sequence[Event]
-) -> list[Action]:
+def planned_actions(hours: Hours, stocks: Sequence[Stock], events: Sequence[Event]) -> list[Action]:
     """Four dividends a year, on the evening before the stock trades without, and those on purpose.
 
     A dividend's amount is 0 here where it follows from the yield and the price.
     """
-    evenings: I64 = np.flatnonzero(
-        (hours.et_hour == 20) & ~hours.shut & ~hours.closed
-    )
+    evenings: I64 = np.flatnonzero((hours.et_hour == 20) & ~hours.shut & ~hours.closed)
     made = []
     for s, stock in enumerate(stocks):
         first = 24 * (10 + sum(stock.ticker.encode()) % 80)

@@ -1,4 +1,4 @@
-"""The perps' premium: a smooth level with drift and noise, and spikes where longs or shorts crowd."""
+"""The perps' premium: a smooth level with drift and noise, and spikes where traders crowd."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ def draw_premium(
     )
     fast = wandering(normals(seed, Draw.NOISE, own, rows), values.premium_phi)
     level = column(stocks, "premium_bp") + _weekend(hours, values)[:, None]
-    bp = level + values.regime_bp * slow + values.premium_noise_bp * fast
-    bp += spikes_bp(hours, stocks, earnings, values, seed)
+    moving = values.regime_bp * slow + values.premium_noise_bp * fast
+    moving += spikes_bp(hours, stocks, earnings, values, seed)
+    bp = level + moving * (values.plain_times if venue == PLAIN else 1.0)
     for event in of(events, "premium"):
         if event.venue in ("", venue):
             bp[span(event), event.stock] += event.size
-    made: F64 = bp * BP * (values.plain_times if venue == PLAIN else 1.0)
+    made: F64 = bp * BP
     return made
 
 

@@ -41,10 +41,10 @@ def readme(world: World, tables: Tables, name: str) -> str:
         "makes these files again, byte for byte.",
         "",
         f"- hours: {first} to {last}, {len(world.hours.time_ns):,} rows an instrument",
-        f"- perps: {', '.join(f'`{coin}`' for coin in tables.perps['coin'].unique(maintain_order=True))}",
-        f"- tokens: {', '.join(f'`{t}`' for t in tables.tokens['token'].unique(maintain_order=True))}",
+        f"- perps: {_names(tables.perps['coin'])}",
+        f"- tokens: {_names(tables.tokens['token'])}",
         f"- dividends and splits: {len(tables.actions)}; incidents: {len(tables.shocks)}",
-        '- `prices = "external"`: perpkit forms oracle, mark and funding itself, by the venues\' terms',
+        '- `prices = "external"`: perpkit forms oracle, mark and funding, by the venue',
     ]
     if scenario.says:
         lines += ["", scenario.says]
@@ -66,6 +66,10 @@ def readme(world: World, tables: Tables, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _names(column: pl.Series) -> str:
+    return ", ".join(f"`{name}`" for name in column.unique(maintain_order=True))
+
+
 def _happenings(world: World, shocks: pl.DataFrame) -> list[str]:
     if not world.events and not len(shocks):
         return []
@@ -77,7 +81,8 @@ def _happenings(world: World, shocks: pl.DataFrame) -> list[str]:
         lines.append(f"| {when} | {event.what}{long} | {of} | {event.size:g} |")
     for row in shocks.iter_rows(named=True):
         value = "" if row["value"] is None else f"{row['value']:g}"
-        lines.append(f"| {row['time']:%Y-%m-%d %H:%MZ} | {row['kind']} | {row['instrument']} | {value} |")
+        when = f"{row['time']:%Y-%m-%d %H:%MZ}"
+        lines.append(f"| {when} | {row['kind']} | {row['instrument']} | {value} |")
     return lines
 
 

@@ -47,7 +47,8 @@ def read_bars(file: Path, symbols: Sequence[str]) -> pl.DataFrame:
             )
     bars = bars.filter(pl.col("symbol").is_in(list(symbols))).sort("symbol", "time")
     prices = pl.col("open", "close")
-    bad = bars.filter(pl.any_horizontal(~(prices.is_finite() & (prices > 0)).fill_null(value=False)))
+    sound = (prices.is_finite() & (prices > 0)).fill_null(value=False)
+    bad = bars.filter(pl.any_horizontal(~sound))
     if len(bad):
         row = bad.row(0, named=True)
         raise DataError(f"{file}: {row['symbol']} has no price above 0 at {row['time']}; repair it")
@@ -113,8 +114,8 @@ def _bridge(parts: tuple[F64, F64, F64], rows: I64, moves: F64) -> None:
         off = moves[k] - sum(float(part.sum()) for part in own)
         weight = [np.square(part) for part in own]
         total = sum(float(part.sum()) for part in weight)
-        for part, share in zip(own, weight, strict=True):
+        for n, share in enumerate(weight):
             if total > 0.0:
-                part += off * share / total
+                own[n][:] += off * share / total
         if total == 0.0:
             own[0][-1] += off

@@ -51,7 +51,7 @@ def halts(
 ) -> B8:
     """Draw the hours in which a token is halted: after a leap of the price, and now and then."""
     names, rows = [stock.ticker for stock in stocks], len(hours.time_ns)
-    whole = path.external_px * path.shares
+    whole = path.true_px * path.shares
     leap = np.abs(np.diff(np.log(whole), axis=0, prepend=np.log(whole[:1]))) > values.halt_move_frac
     u = uniforms(seed, Draw.HALTS, names, rows)
     begins = (u < values.token_halts_a_year / HOURS_PER_YEAR) & ~hours.shut[:, None]
@@ -73,7 +73,7 @@ def draw_quotes(
 ) -> Quote:
     """Draw the tokens' quotes: live in the week, and over a weekend what stood at its start."""
     names, rows = [stock.ticker for stock in stocks], len(hours.time_ns)
-    nav = path.external_px * path.multiplier
+    nav = path.true_px * path.multiplier
     noise = wandering(normals(seed, Draw.QUOTE, names, rows), 0.8)
     off = (values.token_noise_bp * noise - values.token_discount_bp) * BP
     width = _widths(hours, stocks, values, seed)
@@ -83,13 +83,14 @@ def draw_quotes(
         width[span(event), event.stock] += event.size
     mid = nav * (1.0 + off)
     tick = _tick(stocks)
-    bid = np.round(mid * (1.0 - width / 2.0) / tick) * tick
-    ask = np.maximum(np.round(mid * (1.0 + width / 2.0) / tick) * tick, bid + tick)
+    bid: F64 = np.round(mid * (1.0 - width / 2.0) / tick) * tick
+    ask: F64 = np.maximum(np.round(mid * (1.0 + width / 2.0) / tick) * tick, bid + tick)
     halted = halts(hours, stocks, path, events, values, seed)
     seen = _last_quoted(hours, halted)
     pick = (seen, np.arange(len(names)))
-    made = (np.round(px[pick], 4) for px in (bid, ask))
-    return Quote(*made, np.round(nav, 4), halted)
+    bid_px: F64 = np.round(bid[pick], 4)
+    ask_px: F64 = np.round(ask[pick], 4)
+    return Quote(bid_px, ask_px, np.round(nav, 4), halted)
 
 
 def _tick(stocks: Sequence[Stock]) -> F64:

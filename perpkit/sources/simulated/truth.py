@@ -24,8 +24,10 @@ CASH_SHARE: Final = np.array([0.220, 0.296, 0.127, 0.097, 0.085, 0.075, 0.100])
 # Share of a night's variance by the New York hour of the row, 17 to 24 and 1 to 9: hourly oracles
 # of XYZ-2026-08. Post-market an eighth, pre-market two thirds.
 NIGHT_SHARE: Final = np.array(
-    [0.057, 0.029, 0.022, 0.013, 0.019, 0.025, 0.030, 0.036]
-    + [0.032, 0.023, 0.022, 0.052, 0.172, 0.124, 0.023, 0.071, 0.250]
+    [
+        *(0.057, 0.029, 0.022, 0.013, 0.019, 0.025, 0.030, 0.036),
+        *(0.032, 0.023, 0.022, 0.052, 0.172, 0.124, 0.023, 0.071, 0.250),
+    ]
 )
 _OPEN_SHARE: Final = 5.0 / 7.0
 _EARNINGS_HOUR: Final = 17
@@ -61,9 +63,7 @@ def session_variance(hours: Hours, values: Values) -> F64:
     return made
 
 
-def draw_truth(
-    hours: Hours, stocks: Sequence[Stock], values: Values, seed: int
-) -> Truth:
+def draw_truth(hours: Hours, stocks: Sequence[Stock], values: Values, seed: int) -> Truth:
     """Draw the true price of every stock.
 
     Returns
@@ -117,9 +117,7 @@ def earnings_rows(hours: Hours, names: Sequence[str], seed: int) -> B8:
     return made
 
 
-def _closed(
-    hours: Hours, names: Sequence[str], values: Values, seed: int
-) -> tuple[F64, F64]:
+def _closed(hours: Hours, names: Sequence[str], values: Values, seed: int) -> tuple[F64, F64]:
     """What a perp can learn while the market is shut, and what it misses of the first print."""
     rows, spells = len(hours.time_ns), len(hours.spell_hours)
     shut = hours.shut[:, None]

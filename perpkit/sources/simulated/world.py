@@ -12,6 +12,7 @@ import polars as pl
 
 from perpkit.dataset.schema import ACTIONS
 from perpkit.errors import RequestError
+from perpkit.rulebook import load_venue
 from perpkit.sources.simulated.books import perp_frames, place
 from perpkit.sources.simulated.events import Event, lay_events
 from perpkit.sources.simulated.hours import Hours, datetimes, lay_hours
@@ -24,7 +25,7 @@ from perpkit.sources.simulated.scenarios import Scenario, read_scenario, shock_f
 from perpkit.sources.simulated.stocks import Stock, make_stocks
 from perpkit.sources.simulated.tokens import Quote, bill_frame, draw_quotes, token_frames
 from perpkit.sources.simulated.truth import Truth, draw_truth
-from perpkit.units import to_ns
+from perpkit.units import stamp, to_ns
 
 START: Final = datetime(2025, 11, 1, tzinfo=UTC)
 _MOST_DAYS: Final = 3_650
@@ -145,6 +146,12 @@ def _check(request: Request) -> None:
         raise RequestError(f"--venues {','.join(request.venues)} names one twice; name each once")
     for venue in request.venues:
         place(venue)
+        since_ns = load_venue(venue).dates()[0]
+        if to_ns(request.start) < since_ns:
+            raise RequestError(
+                f"--start was {stamp(to_ns(request.start))}, before the terms of {venue}, which "
+                f"begin at {stamp(since_ns)}; choose a later one, or --venues baseline"
+            )
 
 
 def _action_frame(actions: tuple[Action, ...], world: World) -> pl.DataFrame:
