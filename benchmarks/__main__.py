@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forming, memory, squeeze, start, timing
+from benchmarks import forming, memory, simulating, squeeze, start, timing
 
-PARTS = ("loop", "squeeze", "forming", "start", "memory")
+PARTS = ("loop", "squeeze", "forming", "start", "simulating", "memory")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,13 @@ def show_memory(rows: list[memory.Memory]) -> None:
     table(("memory", "peak MB", "above imports", "MB/million market-hours"), lines)
 
 
+def show_simulating(rows: list[simulating.Simulating]) -> None:
+    lines = [
+        (r.what, f"{r.seconds:.2f}", f"{r.least:.2f}-{r.most:.2f}", f"{r.mb:.1f}") for r in rows
+    ]
+    table(("simulating", "s", "min-max", "MB"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -99,6 +106,10 @@ def main() -> None:
         formed = forming.measure(told.rounds)
         show_forming(formed)
         made["forming"] = [f._asdict() for f in formed]
+    if "simulating" in parts:
+        years = simulating.measure(told.runs)
+        show_simulating(years)
+        made["simulating"] = [y._asdict() for y in years]
     if "memory" in parts:
         peaks = memory.measure()
         show_memory(peaks)
