@@ -15,7 +15,7 @@ from perpkit.sources.simulated.hours import NEW_YORK, Hours
 from perpkit.units import HOUR_NS, stamp, to_ns
 
 WHAT: Final = {
-    "jump": "log move of the true price, size as a fraction of it",
+    "jump": "the hour's move of the true price, size as a fraction of it",
     "premium": "push of the perps' premium, size in bp, for so many hours",
     "print": "wrong external price, size as a fraction of it, for so many hours",
     "discount": "push of the token's quote off its value, size as a fraction, for so many hours",

@@ -10,7 +10,7 @@ import polars as pl
 
 from perpkit.errors import RequestError
 from perpkit.sources.simulated.books import SZ_DECIMALS, place
-from perpkit.sources.simulated.readme_page import readme
+from perpkit.sources.simulated.readme import readme
 from perpkit.sources.simulated.scenarios import ISSUER
 from perpkit.sources.simulated.tokens import BILL, BILL_UNDERLYING, token_name
 from perpkit.sources.simulated.world import Request, World, make_tables, make_world

@@ -87,7 +87,7 @@ def _jump(jumps: Sequence[Event], hours: Hours, seen: F64, learnt: F64, missed: 
     for event in jumps:
         move = float(np.log1p(event.size))
         if not hours.shut[event.row]:
-            seen[event.row, event.stock] += move
+            seen[event.row, event.stock] = move  # all that the hour brings: a gap is exact
             continue
         learnt[event.row, event.stock] += event.learnt * move
         after = reopens[reopens > event.row]
