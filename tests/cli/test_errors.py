@@ -78,7 +78,7 @@ def test_from_a_shell(
         (["--capital", "nan"], ["capital was nan"]),
         (["--capital", "much"], ["--capital", "valid number"]),
         (["--from", "soon"], ["start was 'soon'"]),
-        (["--from", "2025-09-09", "--to", "2025-09-02"], ["swap --from and --to"]),
+        (["--from", "2025-10-21", "--to", "2025-10-14"], ["swap --from and --to"]),
         (["--config", "nowhere.toml"], ["nowhere.toml", "cannot be read", "--config"]),
         (["--config", "."], ["cannot be read"]),
         (["--nothing"], ["--nothing"]),
@@ -232,7 +232,7 @@ def broken_toml(folder: Path) -> None:
     ("break_it", "words"),
     [
         (drop_column, ["perps.parquet", "external_px", "missing"]),
-        (nan_price, ["perps.parquet", "mid_px", "NaN", "2025-09-01 02:00Z", "1 row"]),
+        (nan_price, ["perps.parquet", "mid_px", "NaN", "2025-10-13 02:00Z", "1 row"]),
         (repeat_hour, ["perps.parquet", "time", "repeats", "1 row"]),
         (mid_for_a_quote, ["ORCAx", "bid = ask", "token_half_spread_frac"]),
         (forget_multiplier, ["multiplier of FALCx", "dataset.toml", "--set multiplier.FALCx"]),
@@ -267,7 +267,7 @@ def test_data_that_is_not_there(inside: Command, month: Path, work: Path) -> Non
     refused(inside(*told, "nowhere", cwd=work), 3, "nowhere", "dataset.toml")
     refused(inside(*told, work, cwd=work), 3, "holds no dataset.toml")
     late = ("--from", "2031-01-01")
-    refused(inside(*told, month, *late, cwd=work), 3, "ends at 2025-09-30 23:00Z", "start earlier")
+    refused(inside(*told, month, *late, cwd=work), 3, "ends at 2025-11-11 23:00Z", "start earlier")
     assert names(work) == []
 
 
