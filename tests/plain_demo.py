@@ -16,7 +16,7 @@ def plain_demo(folder: Path, first_hour: int, hours: int) -> Path:
     """Write some hours of the demo's perps on `baseline`, and of its tokens, as a dataset."""
     folder.mkdir()
     told = (DEMO / "dataset.toml").read_text(encoding="utf-8")
-    told = re.sub(r'\n\[perps\."xyz:[^\[]*', "", told)
+    told = re.sub(r'\[perps\."xyz:[^\[]*', "", told)
     (folder / "dataset.toml").write_text(told, encoding="utf-8")
     for table in TABLES:
         whole = pl.read_parquet(DEMO / f"{table}.parquet")

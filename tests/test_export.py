@@ -117,7 +117,7 @@ def test_frames_columns_and_kinds(which: str, request: pytest.FixtureRequest) ->
 def test_the_idle_run_has_rows_where_rows_are_due(idle: Result) -> None:
     hours = 7 * 24 + 1
     rows = {name: frame.height for name, frame in idle.frames.items()}
-    assert rows == dict.fromkeys(COLUMNS, 0) | {"equity": hours, "accounts": 2 * hours}
+    assert rows == dict.fromkeys(COLUMNS, 0) | {"equity": hours, "accounts": 7 * hours}
 
 
 def test_what_is_written_is_what_was_found(result: Result, tmp_path: Path) -> None:

@@ -133,5 +133,5 @@ def _token(token: str, underlying: str, kind: str, multiplier: float) -> list[st
         f'underlying = "{underlying}"',
         f'kind = "{kind}"',
         f'issuer = "{ISSUER}"',
-        f"multiplier = {multiplier:g}",
+        f"multiplier = {multiplier}",
     ]
