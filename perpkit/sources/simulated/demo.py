@@ -14,6 +14,7 @@ from perpkit.sources.simulated.output import simulate
 from perpkit.sources.simulated.world import Request
 
 FILE: Final = Path(__file__).with_name("demo.toml")
+COMMAND: Final = "python -m perpkit.sources.simulated.demo --out data/demo"
 DEMO: Final = Request(
     scenario=str(FILE),
     stocks=("ORCA", "FALC", "LYNX", "HAWK"),
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data/demo"), help="the dataset's folder")
     folder: Path = parser.parse_args(arguments).out
     try:
-        simulate(DEMO, folder)
+        simulate(DEMO, folder, made_by=COMMAND)
     except PerpkitError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -20,7 +20,9 @@ _OURS = ("dataset.toml", "README.md", "perps.parquet", "tokens.parquet", "action
 _FILES = (*_OURS, "shocks.parquet")
 
 
-def simulate(request: Request, out: Path, *, name: str | None = None) -> World:
+def simulate(
+    request: Request, out: Path, *, name: str | None = None, made_by: str | None = None
+) -> World:
     """Simulate and write a dataset folder; it appears whole or not at all.
 
     Parameters
@@ -30,6 +32,8 @@ def simulate(request: Request, out: Path, *, name: str | None = None) -> World:
         A new folder, an empty one, or one that a simulation wrote, which is replaced.
     name : str, optional
         The dataset's name; none: the scenario's.
+    made_by : str, optional
+        The command that its README names; none: ``perpkit data simulate``.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def simulate(request: Request, out: Path, *, name: str | None = None) -> World:
             if len(frame):
                 _write(frame, beside / f"{table}.parquet")
         _text(beside / "dataset.toml", dataset_toml(world, name or world.scenario.name))
-        _text(beside / "README.md", readme(world, tables, name or world.scenario.name))
+        _text(beside / "README.md", readme(world, tables, name or world.scenario.name, made_by))
         beside.chmod(0o755)
         _replace(beside, out)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,9 @@ from perpkit.units import stamp
 
 def command(request: Request, out: str) -> str:
     """The command that makes a dataset again."""
-    parts = [f"perpkit data simulate --scenario {request.scenario}"]
+    # The name alone of a file of one's own: the files are the same wherever it lies.
+    told = Path(request.scenario).name
+    parts = [f"perpkit data simulate --scenario {told}"]
     parts.append(f"--stocks {','.join(request.stocks)}")
     parts.append(f"--days {request.days} --seed {request.seed}")
     parts.append(f"--start {request.start:%Y-%m-%dT%H:%M} --venues {','.join(request.venues)}")
@@ -24,8 +27,8 @@ def command(request: Request, out: str) -> str:
     return " ".join([*parts, f"--out {out}"])
 
 
-def readme(world: World, tables: Tables, name: str) -> str:
-    """Write a dataset's README."""
+def readme(world: World, tables: Tables, name: str, made_by: str | None = None) -> str:
+    """Write a dataset's README; `made_by` is the command that makes it again, if another."""
     request, scenario = world.request, world.scenario
     first, last = (stamp(int(ns)) for ns in world.hours.time_ns[[0, -1]])
     lines = [
@@ -36,7 +39,7 @@ def readme(world: World, tables: Tables, name: str) -> str:
         else f"Simulated along the recorded prices of `{request.real_path.name}`: scenario "
         f"`{scenario.name}`, {scenario.title}.",
         "",
-        f"    {command(request, name)}",
+        f"    {made_by or command(request, name)}",
         "",
         "makes these files again, byte for byte.",
         "",

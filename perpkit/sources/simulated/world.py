@@ -25,7 +25,7 @@ from perpkit.sources.simulated.scenarios import Scenario, read_scenario, shock_f
 from perpkit.sources.simulated.stocks import Stock, make_stocks
 from perpkit.sources.simulated.tokens import Quote, bill_frame, draw_quotes, token_frames
 from perpkit.sources.simulated.truth import Truth, draw_truth
-from perpkit.units import HOUR_NS, stamp, to_ns
+from perpkit.units import stamp, to_ns
 
 START: Final = datetime(2025, 11, 1, tzinfo=UTC)
 _MOST_DAYS: Final = 3_650
@@ -122,10 +122,7 @@ def make_tables(world: World) -> Tables:
         premium = draw_premium(
             hours, stocks, venue, world.truth.earnings, world.events, values, seed
         )
-        frames = perp_frames(hours, stocks, world.prices, venue, premium, values, seed)
-        # A coin is listed when its venue's terms begin.
-        listed = int((hours.time_ns < load_venue(venue).dates()[0]).sum())
-        perps += [frame.slice(listed) for frame in frames]
+        perps += perp_frames(hours, stocks, world.prices, venue, premium, values, seed)
     tokens = token_frames(hours, stocks, world.prices, world.quote, values, seed)
     tickers = [stock.ticker for stock in stocks]
     return Tables(
@@ -150,10 +147,10 @@ def _check(request: Request) -> None:
     for venue in request.venues:
         place(venue)
         since_ns = load_venue(venue).dates()[0]
-        if to_ns(request.start) + (24 * request.days - 1) * HOUR_NS < since_ns:
+        if to_ns(request.start) < since_ns:
             raise RequestError(
-                f"--start was {stamp(to_ns(request.start))} and --days {request.days}: the terms of "
-                f"{venue} begin at {stamp(since_ns)}; choose a later start, or --venues baseline"
+                f"--start was {stamp(to_ns(request.start))}, before the terms of {venue}, which "
+                f"begin at {stamp(since_ns)}; choose a later one, or --venues baseline"
             )
 
 
