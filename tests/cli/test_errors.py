@@ -210,6 +210,8 @@ def forget_multiplier(folder: Path) -> None:
     about = folder / "dataset.toml"
     head, tail = about.read_text().split("[tokens.FALCx]")
     about.write_text(f"{head}[tokens.FALCx]{tail.replace('multiplier = 1.0', '', 1)}")
+    falc = pl.col("token") == "FALCx"
+    change(folder, "tokens", multiplier=pl.when(falc).then(None).otherwise(pl.col("multiplier")))
 
 
 def other_coin(folder: Path) -> None:
