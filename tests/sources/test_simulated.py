@@ -63,6 +63,17 @@ def test_a_stock_or_a_venue_more_moves_no_other(small: tuple[World, Tables]) -> 
         assert_frame_equal(of(one.tokens, token, "token"), of(whole.tokens, token, "token"))
 
 
+def test_stocks_and_venues_have_draws_of_their_own(small: tuple[World, Tables]) -> None:
+    world, tables = small
+    moves = np.diff(np.log(world.prices.external_px), axis=0)[~SHUT[1:]]
+    assert 0.2 < np.corrcoef(moves.T)[0, 1] < 0.8
+    gap = [
+        (of(tables.perps, f"{v}:NVDA")["mid_px"] / world.prices.external_px[:, 0]).to_numpy()
+        for v in ("sim", "xyz")
+    ]
+    assert np.corrcoef(gap[0][~SHUT], gap[1][~SHUT])[0, 1] < 0.9
+
+
 def test_more_days_begin_with_the_fewer(small: tuple[World, Tables]) -> None:
     _, whole = small
     rows = 24 * 20
@@ -246,6 +257,25 @@ def test_a_failed_write_leaves_what_stood_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(RequestError, match="cannot be written"):
+        simulate(replace(request, seed=9), out)
+    assert digest(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, out = Request(stocks=("A",), days=2), tmp_path / "out"
+    simulate(request, out)
+    before, move = digest(out), Path.replace
+
+    def refused(self: Path, target: Path) -> Path:
+        if target == out and self.name != "old":
+            raise OSError(13, "Permission denied")
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
     with pytest.raises(RequestError, match="cannot be written"):
         simulate(replace(request, seed=9), out)
     assert digest(out) == before
