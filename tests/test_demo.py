@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from perpkit.sources.simulated.demo import main
-from tests.plain_demo import COINS, DEMO
+
+from .plain_demo import COINS, DEMO
 
 FIRST, HOURS = datetime(2025, 10, 13, tzinfo=UTC), 8760
 NEW_YORK = ZoneInfo("America/New_York")

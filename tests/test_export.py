@@ -18,7 +18,8 @@ from perpkit.errors import RequestError
 from perpkit.export import Files, as_json, check_writable, read_frame, save
 from perpkit.metrics import METRICS
 from perpkit.run import Result
-from tests.plain_demo import COINS
+
+from .plain_demo import COINS
 
 TIME, TEXT, USD = pl.Datetime("ms", "UTC"), pl.String, pl.Float64
 COSTS = ["fees", "slippage", "interest", "transfer", "settlement", "liquidation", "bad_debt"]

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.plain_demo import plain_demo
-
 
 class Ran(NamedTuple):
     """What a run of the command left behind."""
@@ -77,7 +75,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.fixture(scope="session")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def month(tmp_path_factory: pytest.TempPathFactory, plain_demo: Callable[..., Path]) -> Path:
     """The first thirty days of the demo on its first venue, quick to play."""
     return plain_demo(tmp_path_factory.mktemp("data") / "month", 0, 24 * 30)
 

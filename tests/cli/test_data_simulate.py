@@ -9,7 +9,8 @@ import pytest
 
 from perpkit.cli.data_simulate import _changed, _moment
 from perpkit.errors import RequestError
-from tests.cli.conftest import Command
+
+from .conftest import Command
 
 
 def test_it_writes_a_dataset_that_runs(command: Command, tmp_path: Path) -> None:

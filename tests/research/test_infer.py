@@ -21,8 +21,8 @@ from perpkit.research.history import Settled, intervals, read_history
 from perpkit.research.inference import Inferred, as_dict, holds, infer, infer_coin
 from perpkit.research.inference import _Coin as Exact
 from perpkit.units import HOUR_NS, to_ns
-from tests.plain_demo import COINS
 
+COINS = ("sim:ORCA", "sim:FALC", "sim:LYNX", "sim:HAWK")  # of the demo, on its first venue
 OLD, NEW = Told.of(CORE), Told.of(XYZ)
 
 

@@ -25,7 +25,8 @@ from perpkit.sources.simulated.output import simulate
 from perpkit.sources.simulated.parameters import bands, parameters
 from perpkit.sources.simulated.world import Request, Tables, World, make_tables, make_world
 from perpkit.tape import complete, lay
-from tests.sources.conftest import START
+
+from .conftest import START
 
 NAMES = tuple(f"S{n:02d}" for n in range(16))
 BASELINE_1H = 0.5 * 0.0001 / 8.0

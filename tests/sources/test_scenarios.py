@@ -19,7 +19,8 @@ from perpkit.sources.simulated.hours import lay_hours
 from perpkit.sources.simulated.output import simulate
 from perpkit.sources.simulated.scenarios import read_scenario, scenario_names, settings_of
 from perpkit.units import to_ns
-from tests.sources.conftest import SMALL, START
+
+from .conftest import SMALL, START
 
 NAMES = (
     *("base", "bull", "bear", "earnings-gap", "weekend-shock", "funding-flip", "crowding"),

@@ -18,7 +18,8 @@ from perpkit.errors import PerpkitError, RequestError
 from perpkit.sources.simulated.output import simulate
 from perpkit.sources.simulated.parameters import bands, parameters, sources
 from perpkit.sources.simulated.world import Request, Tables, World, make_tables, make_world
-from tests.sources.conftest import SMALL, START
+
+from .conftest import SMALL, START
 
 NEW_YORK = ZoneInfo("America/New_York")
 HOURS = [START + timedelta(hours=h) for h in range(24 * SMALL.days)]

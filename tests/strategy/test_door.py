@@ -13,14 +13,13 @@ from polars.testing import assert_frame_equal
 import perpkit
 from perpkit.errors import RequestError, StrategyError
 from perpkit.run import Result
-from tests.plain_demo import plain_demo
 
 HEAD = "def decide(t, past, book, p, mine, target):\n"
 Write = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def week(tmp_path_factory: pytest.TempPathFactory, plain_demo: Callable[..., Path]) -> Path:
     return plain_demo(tmp_path_factory.mktemp("data") / "week", 24, 24 * 3)
 
 

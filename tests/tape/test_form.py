@@ -17,8 +17,8 @@ from perpkit.dataset import Dataset, read_dataset
 from perpkit.shipped import shipped_folder
 from perpkit.tape import form
 from perpkit.units import HOUR_NS, stamp, to_ns
-from tests.plain_demo import COINS
 
+COINS = ("sim:ORCA", "sim:FALC", "sim:LYNX", "sim:HAWK")  # of the demo, on its first venue
 PRICES = ("external_px", "oracle_px", "mark_px", "mark_high_px", "mark_low_px", "mid_px")
 BOOK = ("impact_bid_px", "impact_ask_px")
 FORMULA = RunConfig(funding="formula")
