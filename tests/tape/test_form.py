@@ -81,7 +81,7 @@ def test_high_and_low_span_the_marks_and_the_recorded_extremes(tiny: Path) -> No
 
 
 def test_without_recorded_extremes_the_marks_alone(demo: Dataset) -> None:
-    market = form(demo, RunConfig())
+    market = form(demo, RunConfig(coins=COINS))
     mark = market.tape.mark_px
     assert market.facts["hours_with_extremes"] == 0
     assert (market.tape.high_px[1:] == np.maximum(mark[1:], mark[:-1])).all()
