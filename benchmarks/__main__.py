@@ -10,7 +10,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import checking, forming, importing, memory, squeeze, start, store, timing, tokens
+from benchmarks import (
+    checking,
+    forming,
+    importing,
+    memory,
+    simulating,
+    squeeze,
+    start,
+    store,
+    timing,
+    tokens,
+)
 
 PARTS = (
     "loop",
@@ -22,6 +33,7 @@ PARTS = (
     "store",
     "importing",
     "checking",
+    "simulating",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -110,6 +122,13 @@ def show_checking(rows: list[checking.Checking]) -> None:
     table(("checking", "s", "processor s", "peak MB", "above imports", "rows"), lines)
 
 
+def show_simulating(rows: list[simulating.Simulating]) -> None:
+    lines = [
+        (r.what, f"{r.seconds:.2f}", f"{r.least:.2f}-{r.most:.2f}", f"{r.mb:.1f}") for r in rows
+    ]
+    table(("simulating", "s", "min-max", "MB"), lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -153,6 +172,10 @@ def main() -> None:
         formed = forming.measure(told.rounds)
         show_forming(formed)
         made["forming"] = [f._asdict() for f in formed]
+    if "simulating" in parts:
+        years = simulating.measure(told.runs)
+        show_simulating(years)
+        made["simulating"] = [y._asdict() for y in years]
     if "memory" in parts:
         peaks = memory.measure()
         show_memory(peaks)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+
+from .plain_demo import plain_demo as write_plain_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,6 +53,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set PERPKIT_SHARED to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def plain_demo() -> Callable[..., Path]:
+    """Writes some hours of the demo's first venue: folder, first hour, hours."""
+    return write_plain_demo
 
 
 @pytest.fixture

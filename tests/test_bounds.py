@@ -60,7 +60,7 @@ def run(*told: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize("text", [TOMORROW, SIGNED, WRITES, HELPER])
 def test_a_strategy_that_reads_past_the_end_is_stopped(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.py").write_text(text, encoding="utf-8")
-    done = run("s.py", "--to", "2025-09-02", cwd=tmp_path)
+    done = run("s.py", "--to", "2025-10-14", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("perpkit: s.py")
     assert "IndexError" in done.stderr

@@ -37,10 +37,10 @@ from perpkit.run import open_dataset
 from perpkit.tape import form
 assert list(perpkit.__path__) == [sys.argv[1]], perpkit.__path__
 if len(sys.argv) > 2:
-    told = perpkit.backtest(sys.argv[2], config={"end": "2025-09-04"})
+    told = perpkit.backtest(sys.argv[2], config={"end": "2025-10-16"})
     print(repr(told.summary["funding_usd"]))
 else:
-    config = check_config({"end": "2025-09-04"})
+    config = check_config({"end": "2025-10-16"})
     print(repr(float(form(open_dataset(config), config).tape.funding[1:].sum())))
 """
 
@@ -185,7 +185,7 @@ def test_a_cache_that_cannot_be_written_is_refused(
         compile_cached(_double, SIGNATURE, ENTRY, counted=False)
     (tmp_path / "s.py").write_text("def decide(t, past, book, p, mine, target):\n    pass\n")
     with pytest.raises(RequestError, match="PERPKIT_CACHE"):
-        perpkit.backtest(tmp_path / "s.py", config={"end": "2025-09-02"})
+        perpkit.backtest(tmp_path / "s.py", config={"end": "2025-10-14"})
 
 
 def test_a_folder_that_looks_fine_and_is_not(

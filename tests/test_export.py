@@ -19,6 +19,8 @@ from perpkit.export import Files, as_json, check_writable, read_frame, save
 from perpkit.metrics import METRICS
 from perpkit.run import Result
 
+from .plain_demo import COINS
+
 TIME, TEXT, USD = pl.Datetime("ms", "UTC"), pl.String, pl.Float64
 COSTS = ["fees", "slippage", "interest", "transfer", "settlement", "liquidation", "bad_debt"]
 CAUSES = ["perp_price", "token_price", "funding", "yield", "dividend", *COSTS]
@@ -71,7 +73,10 @@ COLUMNS: dict[str, dict[str, Any]] = {
 def run(strategy: str | Path, **params: object) -> Result:
     # Plain Python is quicker than to start the compiler, for so few hours.
     return perpkit.backtest(
-        strategy, config={"end": datetime(2025, 9, 8, tzinfo=UTC)}, params=params, pure_python=True
+        strategy,
+        config={"end": datetime(2025, 10, 20, tzinfo=UTC), "coins": COINS},
+        params=params,
+        pure_python=True,
     )
 
 
@@ -162,7 +167,7 @@ def test_manifest_says_what_it_was_made_of(result: Result, tmp_path: Path) -> No
     assert all(len(d["digest"]) >= 16 for d in digests)
     assert all(len(told[d]) == 16 for d in ("rules_digest", "rulebook_digest"))
     assert told["rulebook_own"] == []
-    assert told["span"] == ["2025-09-01 00:00Z", "2025-09-08 00:00Z"]
+    assert told["span"] == ["2025-10-13 00:00Z", "2025-10-20 00:00Z"]
     assert told["instruments"]["accounts"][0] == "wallet"
     assert {t["confidence"] for t in told["terms"]} >= {"verified", "assumed"}
     assert all({"key", "value", "source", "coins"} <= set(t) for t in told["terms"])

@@ -14,7 +14,7 @@ from perpkit.errors import RequestError, StrategyError
 from perpkit.run import _check_identity, demo
 from perpkit.strategy.load import load
 
-MONTH = {"end": "2025-10-01"}
+MONTH = {"end": "2025-11-12"}
 
 WRITES = """
 def decide(t, past, book, p, mine, target):
@@ -74,7 +74,7 @@ def decide(t, past, book, p, mine, target):
 
 def late(folder: Path, coin: str, token: str, hours: int) -> Path:
     """The demo with one coin and its token listed later."""
-    source, begins = demo(), datetime(2025, 9, 1, tzinfo=UTC)
+    source, begins = demo(), datetime(2025, 10, 13, tzinfo=UTC)
     folder.mkdir()
     (folder / "dataset.toml").write_bytes((source / "dataset.toml").read_bytes())
     for table, key, name in (("perps", "coin", coin), ("tokens", "token", token)):
@@ -86,14 +86,14 @@ def late(folder: Path, coin: str, token: str, hours: int) -> Path:
 
 def test_a_coin_that_is_not_listed_yet_stops_no_other(tmp_path: Path) -> None:
     data = late(tmp_path / "late", "sim:HAWK", "HAWKx", 300)
-    both = perpkit.backtest("funding_carry", data=data, config={"end": "2025-10-05"})
+    both = perpkit.backtest("funding_carry", data=data, config={"end": "2025-11-16"})
     alone = perpkit.backtest(
         "funding_carry",
         data=data,
-        config={"end": "2025-10-05", "coins": ["sim:ORCA", "sim:FALC", "sim:LYNX"]},
+        config={"end": "2025-11-16", "coins": ["sim:ORCA", "sim:FALC", "sim:LYNX"]},
     )
     columns = ["time", "instrument", "side", "size", "px"]
-    before = pl.col("time") < datetime(2025, 9, 13, 12, tzinfo=UTC)  # its first hour
+    before = pl.col("time") < datetime(2025, 10, 25, 12, tzinfo=UTC)  # its first hour
     made, told = (x.frames["fills"].filter(before).select(columns) for x in (both, alone))
     assert made.height > 5
     assert made.equals(told)

@@ -10,10 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
 import pytest
-
-DEMO = Path(__file__).resolve().parents[2] / "data" / "demo"
 
 
 class Ran(NamedTuple):
@@ -78,16 +75,9 @@ def inside(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.fixture(scope="session")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first thirty days of the demo, quick to play."""
-    folder = tmp_path_factory.mktemp("data") / "month"
-    folder.mkdir()
-    shutil.copy(DEMO / "dataset.toml", folder)
-    for table in ("perps", "tokens"):
-        whole = pl.read_parquet(DEMO / f"{table}.parquet")
-        first = pl.col("time") < pl.col("time").min() + pl.duration(days=30)
-        whole.filter(first).write_parquet(folder / f"{table}.parquet")
-    return folder
+def month(tmp_path_factory: pytest.TempPathFactory, plain_demo: Callable[..., Path]) -> Path:
+    """The first thirty days of the demo on its first venue, quick to play."""
+    return plain_demo(tmp_path_factory.mktemp("data") / "month", 0, 24 * 30)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_summary_of_many_coins_keeps_its_width(
     from perpkit.report.terminal import print_summary
 
     result = perpkit.backtest(
-        "funding_carry", month, config={"end": "2025-09-04"}, pure_python=True
+        "funding_carry", month, config={"end": "2025-10-16"}, pure_python=True
     )
     many = ", ".join(f"xyz:COIN{n}" for n in range(40))
     term = {"scope": many, "key": "clamp_8h", "value": 0.0003, "needed": True}
@@ -142,7 +142,7 @@ def test_json_prints_the_summary_and_nothing_else(
 
 
 def test_span_and_capital(command: Command, month: Path, work: Path) -> None:
-    span = ("--from", "2025-09-03", "--to", "2025-09-05T12:00")
+    span = ("--from", "2025-10-15", "--to", "2025-10-17T12:00")
     ran = command(
         "backtest", "funding_carry", "--data", month, *span, "--capital", 5000, "--out", "r",
         cwd=work,
@@ -150,8 +150,8 @@ def test_span_and_capital(command: Command, month: Path, work: Path) -> None:
     assert ran.code == 0
     equity = pl.read_parquet(work / "r" / "equity.parquet")
     assert equity["time"].dt.to_string("%F %R").to_list()[:: equity.height - 1] == [
-        "2025-09-03 00:00",
-        "2025-09-05 12:00",
+        "2025-10-15 00:00",
+        "2025-10-17 12:00",
     ]
     assert equity["equity_usd"][0] == 5000.0
     assert "nothing was traded" in ran.out
@@ -159,7 +159,7 @@ def test_span_and_capital(command: Command, month: Path, work: Path) -> None:
 
 def test_run_file_then_set_then_options(command: Command, month: Path, work: Path) -> None:
     (work / "run.toml").write_text(
-        f"data = {str(month)!r}\ncapital = 7000\nslippage_frac = 0.001\nend = 2025-09-20\n"
+        f"data = {str(month)!r}\ncapital = 7000\nslippage_frac = 0.001\nend = 2025-11-01\n"
         "[params]\nlookback_hours = 24\nnotional_usd = 500\n[terms]\nclamp_8h = 0.0003\n"
     )
     told = ("--set", "notional_usd=600", "--set", "terms.step_frac=0.02", "--capital", 8000)
@@ -171,7 +171,7 @@ def test_run_file_then_set_then_options(command: Command, month: Path, work: Pat
     assert made["config"]["terms"] == {"clamp_8h": 0.0003, "step_frac": 0.02}
     params = made["strategy"]["params"]
     assert (params["lookback_hours"], params["notional_usd"]) == (24, 600.0)
-    assert made["span"][1] == "2025-09-20 00:00Z"
+    assert made["span"][1] == "2025-11-01 00:00Z"
     used = {t["key"]: (t["value"], t["place"]) for t in made["terms"]}
     assert used["step_frac"] == (0.02, "run file")
 

@@ -78,7 +78,7 @@ def test_from_a_shell(
         (["--capital", "nan"], ["capital was nan"]),
         (["--capital", "much"], ["--capital", "valid number"]),
         (["--from", "soon"], ["start was 'soon'"]),
-        (["--from", "2025-09-09", "--to", "2025-09-02"], ["swap --from and --to"]),
+        (["--from", "2025-10-21", "--to", "2025-10-14"], ["swap --from and --to"]),
         (["--config", "nowhere.toml"], ["nowhere.toml", "cannot be read", "--config"]),
         (["--config", "."], ["cannot be read"]),
         (["--nothing"], ["--nothing"]),
@@ -216,6 +216,8 @@ def forget_multiplier(folder: Path) -> None:
     about = folder / "dataset.toml"
     head, tail = about.read_text().split("[tokens.FALCx]")
     about.write_text(f"{head}[tokens.FALCx]{tail.replace('multiplier = 1.0', '', 1)}")
+    falc = pl.col("token") == "FALCx"
+    change(folder, "tokens", multiplier=pl.when(falc).then(None).otherwise(pl.col("multiplier")))
 
 
 def other_coin(folder: Path) -> None:
@@ -238,7 +240,7 @@ def broken_toml(folder: Path) -> None:
     ("break_it", "words"),
     [
         (drop_column, ["perps.parquet", "external_px", "missing"]),
-        (nan_price, ["perps.parquet", "mid_px", "NaN", "2025-09-01 02:00Z", "1 row"]),
+        (nan_price, ["perps.parquet", "mid_px", "NaN", "2025-10-13 02:00Z", "1 row"]),
         (repeat_hour, ["perps.parquet", "time", "repeats", "1 row"]),
         (mid_for_a_quote, ["ORCAx", "bid = ask", "token_half_spread_frac"]),
         (forget_multiplier, ["multiplier of FALCx", "dataset.toml", "--set multiplier.FALCx"]),
@@ -273,7 +275,7 @@ def test_data_that_is_not_there(inside: Command, month: Path, work: Path) -> Non
     refused(inside(*told, "nowhere", cwd=work), 3, "nowhere", "dataset.toml")
     refused(inside(*told, work, cwd=work), 3, "holds no dataset.toml")
     late = ("--from", "2031-01-01")
-    refused(inside(*told, month, *late, cwd=work), 3, "ends at 2025-09-30 23:00Z", "start earlier")
+    refused(inside(*told, month, *late, cwd=work), 3, "ends at 2025-11-11 23:00Z", "start earlier")
     assert names(work) == []
 
 

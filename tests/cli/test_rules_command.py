@@ -242,7 +242,7 @@ def test_the_line_that_is_asked_for_is_the_one_that_helps(
     )
     told = ("backtest", "funding_carry", "--data", broken)
     ran = inside(*told, cwd=work)
-    refused(ran, 3, "baseline: min_order_usd of sim:ORCA is unknown on 2025-09-01")
+    refused(ran, 3, "baseline: min_order_usd of sim:ORCA is unknown on 2025-10-13")
     line = ran.err.partition("; write ")[2].partition(" in the run file")[0]
     option = ran.err.partition(", or --set ")[2].partition(", where")[0]
     assert line == 'terms."sim:ORCA".min_order_usd = VALUE'

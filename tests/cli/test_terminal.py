@@ -143,7 +143,7 @@ def test_ctrl_c_while_playing(
         f"    Path({str(sign)!r}).touch()\n{wait}"
     )
     told = ("backtest", tmp_path / "slow.py", "--data", month, "--pure-python", "--to")
-    seen = watch(*told, "2025-09-01T20:00", cwd=work, stop_at=sign)
+    seen = watch(*told, "2025-10-13T20:00", cwd=work, stop_at=sign)
     assert seen.code == 130
     assert [line for line in seen.left if line] == [STOPPED]
     assert list(work.iterdir()) == []

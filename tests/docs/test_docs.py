@@ -178,7 +178,7 @@ def test_the_refusal_on_the_page_is_the_real_one() -> None:
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    return perpkit.backtest("funding_carry", config={"end": datetime(2025, 9, 6, tzinfo=UTC)})
+    return perpkit.backtest("funding_carry", config={"end": datetime(2025, 10, 18, tzinfo=UTC)})
 
 
 def test_every_frame_has_its_columns(result: Result) -> None:

@@ -17,13 +17,14 @@ import polars as pl
 import perpkit
 from perpkit.run import Result
 
+COINS = ("sim:ORCA", "sim:FALC", "sim:LYNX", "sim:HAWK")  # of the demo, on its first venue
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # 60 days around the Friday evening when FALC jumps 15% and its oracle crawls after it.
 FIRST, LAST = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC)
 GAP = (datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
 MISSED = "coin", "sim:FALC"
-SPAN: dict[str, Any] = {"start": FIRST, "end": LAST}
+SPAN: dict[str, Any] = {"start": FIRST, "end": LAST, "coins": COINS}
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"config": SPAN},
     # Too little margin and too much of a position: cut orders, transfers late and refused, a
@@ -32,7 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
         "params": {"notional_usd": 31_000.0, "max_gross_frac": 2.0},
         "config": SPAN
         | {
-            "margin_share": 0.09,
+            "margin_share": 0.06,
             "topup_at_ratio": 0.6,
             "topup_to_ratio": 0.4,
             "transfer_hours": 8,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,13 @@ import perpkit
 from perpkit.errors import RequestError, StrategyError
 from perpkit.run import Result
 
-DEMO = Path(__file__).resolve().parents[2] / "data" / "demo"
 HEAD = "def decide(t, past, book, p, mine, target):\n"
 Write = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "week"
-    folder.mkdir()
-    shutil.copy(DEMO / "dataset.toml", folder)
-    for table in ("perps", "tokens"):
-        whole = pl.read_parquet(DEMO / f"{table}.parquet")
-        # Its first day is Labor Day, when no quote is live.
-        since = pl.col("time") - pl.col("time").min()
-        few = (since >= pl.duration(days=1)) & (since < pl.duration(days=4))
-        whole.filter(few).write_parquet(folder / f"{table}.parquet")
-    return folder
+def week(tmp_path_factory: pytest.TempPathFactory, plain_demo: Callable[..., Path]) -> Path:
+    return plain_demo(tmp_path_factory.mktemp("data") / "week", 24, 24 * 3)
 
 
 @pytest.fixture
@@ -173,8 +162,8 @@ def test_a_plan_with_parameters(write: Write, week: Path) -> None:
         ("return None", "the tape needs (72, 8)"),
         ("return 'much'", "s.py: targets: ValueError"),
         ("return tape.nosuch", "s.py: targets: AttributeError"),
-        ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-09-02 00:00Z"),
-        ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-09-02 00:00Z"),
+        ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-10-14 00:00Z"),
+        ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-10-14 00:00Z"),
     ],
 )
 @pytest.mark.parametrize("pure", [False, True])
@@ -252,7 +241,7 @@ def test_an_impossible_target_is_named_with_its_hour(
     for pure in (False, True):
         with pytest.raises(StrategyError) as caught:
             perpkit.backtest(write(text), week, pure_python=pure)
-        assert f"target of {name} was {value} at 2025-09-03 06:00Z" in str(caught.value)
+        assert f"target of {name} was {value} at 2025-10-15 06:00Z" in str(caught.value)
 
 
 def test_what_only_python_can_do_runs_plain(write: Write, week: Path) -> None:
