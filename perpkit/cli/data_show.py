@@ -183,7 +183,8 @@ def _in_force(terms: tuple[InForce, ...]) -> Iterator[str]:
             for key, value in term.values.items()
             if key not in before or before[key] != value
         )
-        yield f"from {stamp(term.from_ns)[:10]}: {words}" if before else words
+        if words:  # other terms than those shown may have changed
+            yield f"from {stamp(term.from_ns)[:10]}: {words}" if before else words
         before = term.values
 
 

@@ -103,6 +103,17 @@ def test_a_change_of_terms_is_told_with_its_date(
     assert "    from 2025-12-19: funding_multiplier 0.5" in lines
 
 
+def test_a_date_without_a_change_of_shown_terms_is_not_told(
+    tmp_path: Path, inside: Command, work: Path
+) -> None:
+    with Store(tmp_path / "old").writer() as writer:
+        writer.describe(TOML)
+        writer.add("perps", pl.concat([prices("xyz:NVDA", [24 * n for n in range(-90, 90)])]))
+    out = inside("data", "show", tmp_path / "old", cwd=work).out
+    assert "Terms in force" in out
+    assert not [line for line in out.splitlines() if line.endswith(":")], out
+
+
 def test_the_page_shows_what_is_shown(
     inside: Command,
     work: Path,

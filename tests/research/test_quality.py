@@ -393,6 +393,28 @@ def test_mended_rates_are_the_true_ones(tables: Tables, tmp_path: Path) -> None:
     assert fixed.equals(tables["funding"])
 
 
+def test_nothing_is_written_into_the_data_themselves(tables: Tables, tmp_path: Path) -> None:
+    folder = save(tmp_path / "data", tables)
+    before = content(folder)
+    with pytest.raises(RequestError, match="is within the data themselves"):
+        check_data(folder, fix=folder / "fixed")
+    assert content(folder) == before
+
+
+def test_rates_of_other_terms_are_no_slip_of_units(tables: Tables, tmp_path: Path) -> None:
+    own = dict(tables)
+    # At this premium the other terms give a hundredth of the rulebook's rate, by chance.
+    chance = pl.int_range(pl.len()).over("coin") % 50 == 7
+    p = pl.when(chance).then(-0.000298).otherwise("premium")
+    other = 0.5 * (p + (0.0001 - p).clip(-0.0003, 0.0003)) / 8
+    own["funding"] = tables["funding"].with_columns(
+        p.alias("premium"), other.round(10).alias("funding")
+    )
+    found = check_data(save(tmp_path / "other", own), fix=tmp_path / "fixed")
+    assert "units" not in {f.check for f in found.findings}, said(found)
+    assert pl.read_parquet(tmp_path / "fixed" / "funding.parquet").equals(own["funding"])
+
+
 def test_swapped_columns_are_put_back_and_a_crossed_row_is_not(
     tables: Tables, tmp_path: Path
 ) -> None:

@@ -213,6 +213,18 @@ def test_the_archives_empty_books_are_null_and_its_estimate_is_not_taken(tmp_pat
     assert any("estimate" in note for note in done.notes)
 
 
+def test_columns_that_a_format_does_not_read_are_named_once(tmp_path: Path) -> None:
+    text = "time,coin,oracle_px,mark_px,fundng\n2026-08-12T0{}:00:00Z,BTC,100,101,0.0001\n"
+    for hour in (5, 6):
+        (tmp_path / f"{hour}.csv").write_text(text.format(hour))
+    paths = [tmp_path / "5.csv", tmp_path / "6.csv"]
+    done = import_files(
+        built_in("perps"), paths, tmp_path / "out", about=About(venue="hyperliquid")
+    )
+    (note,) = done.notes
+    assert note.startswith("columns that format perps does not read: fundng; ")
+
+
 def test_candles_need_settled_premiums_and_say_what_they_lack(tmp_path: Path) -> None:
     out = tmp_path / "out"
     times = [NOON - 2 * HOUR, NOON - HOUR, NOON]

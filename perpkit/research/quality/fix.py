@@ -65,7 +65,7 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
     Raises
     ------
     RequestError
-        If the folder exists or cannot be written.
+        If the folder exists, lies within the data, or cannot be written.
     DataError
         If times name no zone: then no time could be written.
     """
@@ -77,6 +77,8 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
             )
     if out.exists():
         raise RequestError(f"--fix {out}: is there already; name a new folder")
+    if raw.path.is_dir() and out.resolve().is_relative_to(raw.path.resolve()):
+        raise RequestError(f"--fix {out}: is within the data themselves; name a folder beside them")
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:
         part.mkdir(parents=True)

@@ -89,7 +89,7 @@ def _of_coin(
     premium = np.full(len(ns), np.nan)
     if "premium" in own.columns:
         premium = own["premium"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    code = np.zeros(len(ns), np.int8)  # 0 undecided, 1 right, n + 2: SLIPS[n]
+    code = np.zeros(len(ns), np.int8)  # 0 undecided, 1 right, n + 2: SLIPS[n], -1 none of these
     told = terms.venue in book.names("venue")
     if told:
         for era in eras(terms, _KEYS, ns, book):
@@ -125,11 +125,18 @@ def _by_premium(code: I8, era: Era, rate: F64, premium: F64, hours: I64) -> None
     if not off.any():
         return
     hits: dict[int, B8] = {}
+    strange = off.copy()
     for n, slip in enumerate(SLIPS):
         want = formed(premium / slip.premium_by) * slip.rate_by
         size = max(slip.rate_by, 1.0)
         clear = np.abs(want) > _CLEAR * room * size
-        hits[n] = off & clear & (np.abs(rate - want) <= room * size)
+        fits = off & (np.abs(rate - want) <= room * size)
+        hits[n] = fits & clear
+        strange &= ~fits
+    code[strange] = -1
+    # Under other terms than the rulebook's some rows meet a slip by chance, and most meet none.
+    if strange.sum() > np.any(list(hits.values()), axis=0).sum():
+        return
     # Where the formula is flat a row fits two slips: it has made that of the most others.
     for n in sorted(hits, key=lambda n: -int(hits[n].sum())):
         code[hits[n] & (code == 0)] = n + 2

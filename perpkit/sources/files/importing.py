@@ -120,6 +120,7 @@ class _Sink:
         done: Imported,
     ) -> None:
         self.left_out: set[str] = set()
+        self.unread: dict[str, None] = {}  # columns, in the order of the files
         self.candles = Candles(Store(done.folder))
         self._writer, self._mapping, self._before = writer, mapping, before
         self._about, self._only, self._done = about, only, done
@@ -148,6 +149,7 @@ class _Sink:
                 self._add(rows.drop(ROW))
             yield piece.done
         self.left_out |= shaper.left_out
+        self.unread |= dict.fromkeys(shaper.unread)
 
     def finish(self) -> None:
         """Add what waited for the last row."""
@@ -268,6 +270,11 @@ def _note(done: Imported, mapping: FileMap, sink: _Sink, only: frozenset[str]) -
         names = sorted(sink.left_out)
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         done.notes.append(f"left out, as not asked for: {', '.join(names[:3])}{more}")
+    if sink.unread and mapping.label.startswith("format"):
+        done.notes.append(
+            f"columns that {mapping.label} does not read: {', '.join(sink.unread)}; rename one, or "
+            "write a mapping file, if it is meant"
+        )
     for coin, count in sorted(sink.candles.without.items()):
         done.notes.append(
             f"left out: {count:,} candles of {coin} at whose end no premium was settled"

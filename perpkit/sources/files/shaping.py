@@ -29,6 +29,7 @@ class Shaper:
     file: str
     only: frozenset[str] | None = None
     left_out: set[str] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)  # columns of the file that nothing asks for
     _names: dict[str, str] = field(default_factory=dict)
 
     def choose(self, head: Sequence[str]) -> Wanted:
@@ -46,6 +47,8 @@ class Shaper:
                 self._names[target] = found
             elif not cell.optional:
                 raise self._no_column(target, cell, head)
+        mine = {name for cell in self.mapping.cells.values() for name in cell.names}
+        self.unread = [name for name in head if name not in mine]
         dtypes = self.mapping.table.dtypes
         wanted: Wanted = {}
         for target, name in self._names.items():

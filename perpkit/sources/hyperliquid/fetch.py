@@ -130,6 +130,11 @@ def _notes(made: Fetched) -> Iterator[str]:
         yield f"{coin}: {_hours(made.untraded)} no trade, so no price"
     if made.without_premium:
         yield f"{coin}: {_hours(made.without_premium)} no premium, so no price"
+    if made.unranged:
+        yield (
+            f"{coin}: --trade-range changes no hour that was there: {made.unranged:,} of them keep "
+            "no range; fetch into a new folder to have it"
+        )
 
 
 def _hours(count: int) -> str:

@@ -36,6 +36,7 @@ class Fetched:
     gaps: int = 0  # hours without a settlement after the first one
     untraded: int = 0
     without_premium: int = 0
+    unranged: int = 0  # prices that were there already, without the range that was asked for
 
 
 class Filling:
@@ -87,13 +88,14 @@ class Filling:
     def _window(self, window: Window) -> None:
         coin = self._market.coin
         settled = [] if window.funding is None else self._settled(window.funding)
+        span = None if self._out_of_reach else window.prices
+        prices = None if span is None else self._prices(span)
+        # All is here: a watch of the folder waits for a commit, and not for the API.
         with committing(self._store) as writer:
             if settled:
                 writer.add("funding", funding_rows(coin, settled))
-            if window.prices is not None and not self._out_of_reach:
-                prices = self._prices(window.prices)
-                if prices.height:
-                    writer.add("perps", prices)
+            if prices is not None and prices.height:
+                writer.add("perps", prices)
             text = described(self._store.folder, [self._market])
             if text is not None:
                 writer.describe(text)
@@ -134,6 +136,9 @@ class Filling:
         prices, settled = sorted(self._stored("perps")), sorted(self._stored("funding"))
         made.prices, made.settlements = len(prices), len(settled)
         made.first_price_ms = prices[0] if prices else None
+        if self._trade_range:
+            there = self._store.rows("perps", made.coin, *self._span)
+            made.unranged = there["mark_high_px"].null_count()
         if settled:
             made.first_funding_ms = settled[0]
             made.ended_ms = settled[-1] if self._market.delisted else None

@@ -190,7 +190,7 @@ def watch(
     RequestError, DataError
         As `Watching.start`; or if the folder cannot be written, or contradicts what was seen.
     """
-    if pace.every_s <= 0:
+    if not pace.every_s > 0:  # NaN too
         raise RequestError(f"--every {pace.every_s:g} is no pause; write seconds, such as 30")
     watching.start()
     while True:

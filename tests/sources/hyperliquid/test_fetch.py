@@ -208,6 +208,36 @@ def test_the_range_of_trades_is_taken_where_asked_for(client: Client, tmp_path: 
     assert low.to_list() == pytest.approx([0.5] * prices.height)
 
 
+def test_a_range_asked_for_later_is_told_to_be_missing(client: Client, tmp_path: Path) -> None:
+    wanted = Wanted((NVDA,), ms("2026-11-19"))
+    made = fetch(client, wanted, tmp_path / "xyz").coins[0].prices
+    before = Store(tmp_path / "xyz").rows("perps", NVDA)
+
+    report = fetch(client, wanted._replace(trade_range=True), tmp_path / "xyz")
+
+    (note,) = report.notes
+    assert note.startswith("xyz:NVDA: --trade-range changes no hour that was there")
+    assert f": {made} of them keep no range; " in note
+    assert Store(tmp_path / "xyz").rows("perps", NVDA).equals(before)
+
+
+def test_nothing_is_asked_while_the_folder_is_locked(
+    api: Api, client: Client, venue: Venue, tmp_path: Path
+) -> None:
+    """An answer may take minutes, and a watch of the same folder waits half of one."""
+    busy: list[str] = []
+
+    def answer(body: dict[str, object]) -> object:
+        if (tmp_path / "xyz" / ".lock").exists():
+            busy.append(str(body["type"]))
+        return venue(body)
+
+    api.answer = answer
+    fetch(client, Wanted((NVDA,), ms("2026-11-01")), tmp_path / "xyz")
+
+    assert busy == []
+
+
 @pytest.mark.parametrize("behind_hours", [0, 3])
 @pytest.mark.parametrize("ahead_hours", [0, 5])
 def test_the_servers_time_is_the_one_that_counts(

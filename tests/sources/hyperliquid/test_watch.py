@@ -227,6 +227,8 @@ def test_a_file_of_polls_that_cannot_be_read_is_refused(scene: Scene) -> None:
 def test_a_pause_of_nothing_is_refused(scene: Scene) -> None:
     with pytest.raises(RequestError, match="--every 0 is no pause"):
         scene.run(polls=1, every_s=0)
+    with pytest.raises(RequestError, match="--every nan is no pause"):
+        scene.run(polls=2, every_s=float("nan"))
 
 
 def test_polls_of_a_perp_that_is_no_longer_watched_wait(scene: Scene) -> None:
