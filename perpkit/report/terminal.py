@@ -212,6 +212,10 @@ def _assumed(result: Result, width: int) -> Iterator[Text]:
     of_terms = {f"{t['scope']} {t['key']}" for t in terms}
     for name, value, why in result.assumptions:
         if name not in of_terms:
+            if len(name) > _LABEL and " " in name:  # as of many tokens: named whole, on more lines
+                label, _, named = name.partition(" ")
+                yield from _wrapped(f"  {label:<{_LABEL + 1}}", f"{named}: {value}", width, "dim")
+                continue
             both = f"{value}, {why}"
             shown = both if len(both) <= width - _LABEL - 3 else value
             text = textwrap.shorten(shown, width - _LABEL - 3, placeholder=" ...")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import perpkit
+from perpkit.collateral import Assumption
 from perpkit.report import terminal
 from perpkit.run import Result
 
@@ -271,6 +272,15 @@ def test_costs_keep_their_distance(result: Result, drag: float | None, told: str
     lines = [line.plain for line in terminal._lines(changed, None, 100)]
     (line,) = (line for line in lines if line.startswith("  Costs "))
     assert re.search(rf"[\d.]+ {told} +Turnover a year ", line)
+
+
+def test_what_is_assumed_of_many_tokens_is_named_whole_and_apart(result: Result) -> None:
+    tokens = ", ".join(f"LONG{n}.RH" for n in range(12))
+    made = Assumption(f"settlement of {tokens}", "sequential", "drawn with seed 3")
+    changed = replace(result, assumptions=(made,))
+    lines = [line.plain for line in terminal._assumed(changed, 100)]
+    assert max(map(len, lines)) <= 100
+    assert f"settlement of {tokens}: sequential" in " ".join(" ".join(lines).split())
 
 
 # --------------------------------------------------------------------------- as a module
