@@ -26,7 +26,7 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.hedges import is_hedge
 from perpkit.book.isolated import fund, isolated_usd, payer, release
-from perpkit.book.legs import all_wait, is_late, trade_token, undelivered, wait_for_legs
+from perpkit.book.legs import all_wait, is_late, trade_token, wait_for_legs
 from perpkit.book.limits import limit_orders
 from perpkit.book.margin import assess, cash_px, free_units, initial_usd
 from perpkit.book.ways import bought_for, read_price, take_way
@@ -278,12 +278,18 @@ def trim_late(
 
 @rule
 def margin_to_come(m: int, term: Records, book: Book, settings: Settings) -> float:
-    """Initial margin of the short that follows tokens under way, USD: no other order takes it."""
-    perps, k = book.perps, book.perps.token[m]
+    """Initial margin of the short that follows tokens which took time, USD.
+
+    Of what is under way, and of what is delivered and not hedged yet: no order of another perp
+    takes it.
+    """
+    perps, tokens, k = book.perps, book.tokens, book.perps.token[m]
     wanted = perps.position[m] - perps.target[m]
     if settings.pair_together == 0 or k < 0 or perps.position[m] > 0.0 or not wanted > 0.0:
         return 0.0
-    more = min(undelivered(k, book.pending) * book.tokens.multiplier[k], wanted)
+    if book.pending.leg_id[k] == 0:
+        return 0.0
+    more = min(tokens.units[k] * tokens.multiplier[k] + perps.position[m], wanted)
     px, held = perps.mark_px[m], abs(perps.position[m])
     if not more > 0.0 or not px > 0.0:
         return 0.0
@@ -331,14 +337,23 @@ def trim_perp(
 def trim_perps(
     t: int, tape: Replay, terms: TermsNow, book: Book, out: Out, settings: Settings
 ) -> None:
-    """Cut perp increases, and with them their hedges, in the order of the instruments."""
-    under_way = book.pending.legs[0] > book.pending.legs[1]
-    for m in range(book.perps.order.shape[0]):
-        if book.perps.order[m] != 0.0:
-            trim_perp((t, m), tape, terms[m], book, out, settings)
-        if under_way:
-            usd = margin_to_come(m, terms[m], book, settings)
-            reserve(m, usd, book.perps, book.accounts)
+    """Cut perp increases, and with them their hedges, in the order of the instruments.
+
+    Shorts that follow tokens which took time come before all orders but their own perp's.
+    """
+    perps, accounts = book.perps, book.accounts
+    had_legs = book.pending.sent[0] > 0
+    for m in range(perps.order.shape[0] if had_legs else 0):
+        reserve(m, margin_to_come(m, terms[m], book, settings), perps, accounts)
+    for m in range(perps.order.shape[0]):
+        if perps.order[m] == 0.0:
+            continue
+        own = margin_to_come(m, terms[m], book, settings) if had_legs else 0.0
+        reserve(m, -own, perps, accounts)
+        had = accounts.free_usd[payer(m, perps, accounts)]
+        trim_perp((t, m), tape, terms[m], book, out, settings)
+        taken = had - accounts.free_usd[payer(m, perps, accounts)]
+        reserve(m, max(own - taken, 0.0), perps, accounts)
 
 
 @rule

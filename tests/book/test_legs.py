@@ -386,6 +386,14 @@ def test_margin_of_a_hedge_under_way_is_not_taken_by_a_later_order(lab):
     assert run.rows.position[5].tolist() == [-10.0, -5.0]
 
 
+def test_margin_of_a_hedge_under_way_is_not_taken_by_an_order_listed_before_it(lab):
+    market = two_hedges(lab, settle={"rows": [[0, 4]] * 8})
+    plan = {0: [0.0, -10.0, 0.0, 10.0], 1: [-10.0, -10.0, 10.0, 10.0]}
+    run = lab.play(market, plan, wallet=9_000.0, margin=75.0)
+    assert run.rows.position[2].tolist() == [-5.0, 0.0]
+    assert run.rows.position[5].tolist() == [-5.0, -10.0]
+
+
 def test_a_short_is_made_good_while_more_tokens_are_under_way(lab):
     # Ten held and hedged, ten more under way from row 4 to 8; half of the short is closed in row 5.
     market = lab.market([100.0] * 10, terms=LOTS, token=[0], bid=[100.0] * 10,

@@ -165,8 +165,8 @@ ORDERS = [
     Fault(
         "margin of a hedge under way is free",
         "book/orders.py",
-        "    under_way = book.pending.legs[0] > book.pending.legs[1]\n",
-        "    under_way = book.pending.legs[0] < book.pending.legs[1]\n",
+        "    had_legs = book.pending.sent[0] > 0\n",
+        "    had_legs = book.pending.sent[0] < 0\n",
         "tests/book/test_legs.py",
     ),
     Fault(

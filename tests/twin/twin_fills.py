@@ -10,7 +10,7 @@ from twin_account import (
     side_of,
 )
 from twin_margin import prices_now, required, requirement, value_at
-from twin_ways import affordable, best_offer, bought, follow_tokens, is_late, trade
+from twin_ways import affordable, best_offer, follow_tokens, is_late, trade
 from twin_world import known, payer_of, terms_of
 
 LOT_SLACK = 1e-6  # lots
@@ -317,16 +317,17 @@ def fit(world, book, t, orders, hedges):
         own.append(value_at(world, book, t, a, bare, "initial_haircut") - needed)
     perp, token = [0.0] * len(world["perps"]), [0.0] * len(world["tokens"])
     cash, hedged, later = [book["cash"][0] * world["cash_px"][0][t]], set(), {}
+    kept = [margin_to_come(world, book, t, m) for m in range(len(world["perps"]))]
+    for m, usd in enumerate(kept):  # shorts of tokens under way come before the orders of others
+        payer = payer_of(world, m)
+        free[payer], own[payer] = free[payer] - usd, own[payer] - usd
     for m, order in enumerate(orders["perp"]):
         payer = payer_of(world, m)
-        if m > 0:  # the shorts of tokens under way come before the orders after them
-            before, kept = payer_of(world, m - 1), margin_to_come(world, book, t, m - 1)
-            free[before], own[before] = free[before] - kept, own[before] - kept
         if order[0] == 0.0:
             continue
-        left = free[payer]
+        left = free[payer] + kept[m]
         if payer != world["perps"][m]["account"]:
-            left = min(left, own[payer])
+            left = min(left, own[payer] + kept[m])
         perp[m] = fit_perp(world, book, t, m, (*order, left))
         k = hedges.get(m)
         if k is not None and orders["token"][k][0] > 0.0:
@@ -334,6 +335,7 @@ def fit(world, book, t, orders, hedges):
                 limits = (perp[m], list(cash))
                 perp[m], later[k] = fit_hedge(world, book, t, (m, k), orders, limits)
                 need = margin_need(world, book, t, m, (perp[m], order[1]))
+                need -= min(need, kept[m])
                 free[payer], own[payer] = free[payer] - need, own[payer] - need
                 perp[m], orders["perp"][m] = 0.0, (0.0, order[1])
                 continue
@@ -341,6 +343,7 @@ def fit(world, book, t, orders, hedges):
             perp[m], token[k] = fit_hedge(world, book, t, (m, k), orders, (perp[m], cash))
         if perp[m] != 0.0:
             need = margin_need(world, book, t, m, (perp[m], order[1]))
+            need -= min(need, kept[m])  # what was kept for it
             free[payer], own[payer] = free[payer] - need, own[payer] - need
     for k, order in enumerate(orders["token"]):
         if order[0] > 0.0 and k not in hedged:
@@ -351,12 +354,15 @@ def fit(world, book, t, orders, hedges):
 
 
 def margin_to_come(world, book, t, m):
-    """Initial margin of the short that is opened when tokens under way are delivered."""
+    """Initial margin of the short of tokens that took time and are not hedged yet."""
     perp, position, target = world["perps"][m], book["position"][m], book["target"][m]
     k, mark = perp["token"], perp["mark"][t]
     if world["settings"]["pair"] != "together" or k is None or target is None or mark is None:
         return 0.0
-    coming = min(bought(book, k) * world["tokens"][k]["multiplier"][t], position - target)
+    if k not in book["had_legs"] or not book["units"][k]:
+        return 0.0
+    long = book["units"][k] * world["tokens"][k]["multiplier"][t]
+    coming = min(long + position, position - target)
     if position > 0.0 or coming <= 0.0:
         return 0.0
     terms = terms_of(world, t, m)
