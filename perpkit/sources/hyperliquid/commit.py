@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Final
 
 from perpkit.dataset.lock import Busy
@@ -17,24 +18,35 @@ _PATIENCE: Final = 300  # pauses; a commit takes a small part of a second
 
 @contextmanager
 def committing(
-    store: Store, *, replace: bool = False, sleep: Callable[[float], None] = time.sleep
+    store: Store,
+    *,
+    replace: bool = False,
+    patience: int | None = _PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Writer]:
     """Open the writer of a store, waiting while another process has it.
+
+    Parameters
+    ----------
+    store : to write to
+    replace : as `Store.writer`
+    patience : pauses of a tenth of a second to wait; None: as long as it takes, for what nobody
+        can ask for a second time
 
     Raises
     ------
     RequestError
-        If the other one does not end within half a minute, or the folder cannot be written.
+        If the other one does not end within `patience`, or the folder cannot be written.
     DataError
         As `Store.writer`.
     """
     with ExitStack() as stack:
-        for again in range(_PATIENCE, -1, -1):
+        for waited in count():
             try:
                 writer = stack.enter_context(store.writer(replace=replace))
                 break
             except Busy:
-                if not again:
+                if waited == patience:
                     raise
                 sleep(_PAUSE_S)
         yield writer

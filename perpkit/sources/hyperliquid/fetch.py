@@ -96,6 +96,10 @@ def _span(wanted: Wanted, now_ms: int) -> Span:
     if wanted.to_ms is not None:
         last = min(last, wanted.to_ms // HOUR_MS * HOUR_MS)
     first = -(-wanted.from_ms // HOUR_MS) * HOUR_MS
+    if wanted.to_ms is not None and wanted.to_ms < wanted.from_ms:
+        raise RequestError(
+            f"--to {_stamp(wanted.to_ms)} is before --from {_stamp(wanted.from_ms)}; exchange them"
+        )
     if first > last:
         raise RequestError(
             f"--from {_stamp(first)} is later than the last whole hour to be had, {_stamp(last)}; "

@@ -127,7 +127,7 @@ class Watching:
     def _save(self, ended: dict[str, Hour]) -> None:
         ours = [market for market in self._markets if market.coin in ended]
         # Recorded contexts win over a row that a fetch formed of the hour's trades.
-        with committing(self._store, replace=True) as writer:
+        with committing(self._store, replace=True, patience=None) as writer:
             writer.add("perps", unfinished.rows(ended))
             text = described(self._folder, ours)
             if text is not None:
@@ -153,7 +153,7 @@ class Watching:
             found = self._tried(partial(settlements, self._client, coin, first_ms, until_ms))
             next_ms = first_ms
             if found:
-                with committing(self._store) as writer:
+                with committing(self._store, patience=None) as writer:
                     writer.add("funding", funding_rows(coin, found))
                 next_ms = nominal_hour(found[-1].time_ms) + HOUR_MS
             self.pending.settle_from_ms[coin] = max(next_ms, last_ms - _LOST_MS)

@@ -302,6 +302,9 @@ def test_a_dex_without_terms_is_refused(api: Api, client: Client, tmp_path: Path
 def test_a_span_of_the_future_is_refused(client: Client, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="--from 2027-01-01 00:00Z is later than the last whole"):
         fetch(client, Wanted((NVDA,), ms("2027-01-01")), tmp_path / "xyz")
+    backwards = Wanted((NVDA,), ms("2026-02-01"), ms("2026-01-01"))
+    with pytest.raises(RequestError, match="--to 2026-01-01 00:00Z is before --from 2026-02-01"):
+        fetch(client, backwards, tmp_path / "xyz")
 
 
 def test_a_core_perp_has_its_own_venue(venue: Venue, client: Client, tmp_path: Path) -> None:
