@@ -122,10 +122,9 @@ def test_a_strategy_sees_the_hours_to_close(tmp_path: Path) -> None:
         "    if past.hours_to_close[-1, 0] == 3.0:\n        target.perps[0] = -1.0\n"
         "    if past.hours_to_close[-1, 0] == 1.0:\n        target.perps[0] = 0.0\n"
     )
-    start = datetime(2025, 9, 5, 12, tzinfo=UTC)  # Friday
-    result = perpkit.backtest(
-        path, config={"start": start, "end": start + timedelta(hours=24)}, pure_python=True
-    )
+    start = datetime(2025, 10, 17, 12, tzinfo=UTC)  # Friday
+    config = {"start": start, "end": start + timedelta(hours=24), "coins": ["sim:ORCA"]}
+    result = perpkit.backtest(path, config=config, pure_python=True)
     fills = result.frames["fills"].filter(pl.col("instrument").str.starts_with("sim:"))
 
     # Friday 20:00 New York is Saturday 00:00Z: decided at 21:00Z and 23:00Z, an hour before done.
