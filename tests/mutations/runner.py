@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+OWN = threading.local()
 PARTS = ("perpkit", "strategies", "data", "tests", "pyproject.toml")
 TIMEOUT = 900.0  # seconds; the whole battery takes some 200 beside other work
 WORLDS = "40"  # of each family of rules, in place of 24
@@ -177,29 +180,41 @@ def plant(fault: Fault, copy: Path) -> None:
         stale.unlink()
 
 
+def forker() -> subprocess.Popen[str]:
+    """The process of this thread that forks its children."""
+    if not hasattr(OWN, "process"):
+        # Set before numba is imported, and threads of its own would not live on in a fork.
+        env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
+        OWN.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forking.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+            text=True,
+        )
+    return OWN.process
+
+
 def battery(copy: Path, tests: tuple[str, ...] = BATTERY) -> Verdict:
     """Run tests of a copy, uncompiled, up to the first failure."""
-    there = [t for t in tests if (copy / t.partition("::")[0]).exists()]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "--tb=line"]
-    command += ["-p", "no:cacheprovider", "-p", "quick", "--hypothesis-seed=0"]
-    command += ["-m", "not shared and not mutation"]
-    command += [x for test in SLOW for x in ("--deselect", test)]
-    paths = os.pathsep.join([str(copy), str(copy / "tests" / "mutations")])
-    alone = {"NUMBA_DISABLE_JIT": "1", "PERPKIT_CACHE": str(copy / "cache"), "PYTHONPATH": paths}
-    alone |= {"PERPKIT_TWIN_WORLDS": WORLDS}
-    try:
-        child = subprocess.run(
-            [*command, *there],
-            cwd=copy,
-            env={**os.environ, **alone, "COLUMNS": "400"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
+    args = ["-x", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", "-p", "quick"]
+    args += ["--hypothesis-seed=0", "-m", "not shared and not mutation"]
+    args += [x for test in SLOW for x in ("--deselect", test)]
+    args += [t for t in tests if (copy / t.partition("::")[0]).exists()]
+    paths = [str(copy), str(copy / "tests" / "mutations")]
+    alone = {"PERPKIT_CACHE": str(copy / "cache"), "PYTHONPATH": os.pathsep.join(paths)}
+    alone |= {"PERPKIT_TWIN_WORLDS": WORLDS, "COLUMNS": "400"}
+    out = copy.with_name(f"{copy.name}.out")
+    told = {"cwd": str(copy), "env": alone, "path": paths, "args": args, "out": str(out)}
+    process = forker()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({**told, "seconds": TIMEOUT}) + "\n")
+    process.stdin.flush()
+    code = json.loads(process.stdout.readline())
+    if code is None:
         return Verdict("broken", f"no end after {TIMEOUT:.0f} s")
-    return read(child.returncode, child.stdout + child.stderr)
+    return read(code, out.read_text(encoding="utf-8", errors="replace"))
 
 
 def read(code: int, told: str) -> Verdict:
