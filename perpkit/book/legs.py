@@ -25,7 +25,7 @@ from perpkit.arrays import (
 )
 from perpkit.book.barred import is_barred, is_stuck
 from perpkit.book.fills import fill_token, whole_lots
-from perpkit.book.margin import cash_px
+from perpkit.book.margin import cash_px, initial_usd
 from perpkit.book.ways import draw_inventory, read_price
 from perpkit.book.write import write_event, write_fill, write_payment
 from perpkit.rule import rule
@@ -129,6 +129,26 @@ def follow_tokens(m: int, terms: TermsNow, book: Book, settings: Settings) -> No
             tokens.order[k] = 0.0
     elif waits and perps.order[m] * tokens.order[k] < 0.0:
         perps.order[m] = 0.0
+
+
+@rule
+def margin_to_come(m: int, term: Records, book: Book, settings: Settings) -> float:
+    """Initial margin of the short that follows tokens which took time, USD.
+
+    Of what is under way, and of what is delivered and not hedged yet: no order of another perp
+    takes it.
+    """
+    perps, tokens, k = book.perps, book.tokens, book.perps.token[m]
+    wanted = perps.position[m] - perps.target[m]
+    if settings.pair_together == 0 or k < 0 or perps.position[m] > 0.0 or not wanted > 0.0:
+        return 0.0
+    if book.pending.leg_id[k] == 0:
+        return 0.0
+    more = min(tokens.units[k] * tokens.multiplier[k] + perps.position[m], wanted)
+    px, held = perps.mark_px[m], abs(perps.position[m])
+    if not more > 0.0 or not px > 0.0:
+        return 0.0
+    return float(initial_usd((held + more) * px, term) - initial_usd(held * px, term))
 
 
 @rule

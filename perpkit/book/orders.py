@@ -26,7 +26,7 @@ from perpkit.arrays import (
 from perpkit.book.fills import fill_perp, perp_px, whole_lots
 from perpkit.book.hedges import is_hedge
 from perpkit.book.isolated import fund, isolated_usd, payer, release
-from perpkit.book.legs import all_wait, is_late, trade_token, wait_for_legs
+from perpkit.book.legs import all_wait, is_late, margin_to_come, trade_token, wait_for_legs
 from perpkit.book.limits import limit_orders
 from perpkit.book.margin import assess, cash_px, free_units, initial_usd
 from perpkit.book.ways import bought_for, read_price, take_way
@@ -274,26 +274,6 @@ def trim_late(
         tokens.trimmed[k] = True
         write_event(t, TRIMMED, book.perps.order.shape[0] + k, tokens.account[k], share, out)
     return need
-
-
-@rule
-def margin_to_come(m: int, term: Records, book: Book, settings: Settings) -> float:
-    """Initial margin of the short that follows tokens which took time, USD.
-
-    Of what is under way, and of what is delivered and not hedged yet: no order of another perp
-    takes it.
-    """
-    perps, tokens, k = book.perps, book.tokens, book.perps.token[m]
-    wanted = perps.position[m] - perps.target[m]
-    if settings.pair_together == 0 or k < 0 or perps.position[m] > 0.0 or not wanted > 0.0:
-        return 0.0
-    if book.pending.leg_id[k] == 0:
-        return 0.0
-    more = min(tokens.units[k] * tokens.multiplier[k] + perps.position[m], wanted)
-    px, held = perps.mark_px[m], abs(perps.position[m])
-    if not more > 0.0 or not px > 0.0:
-        return 0.0
-    return float(initial_usd((held + more) * px, term) - initial_usd(held * px, term))
 
 
 @rule
