@@ -188,8 +188,9 @@ def check_cut(dataset: Dataset, config: RunConfig, rows: int) -> None:
 
 @pytest.mark.parametrize("rows", DEMO_CUTS)
 def test_demo_cut_short_has_the_same_past(demo: Dataset, rows: int) -> None:
-    check_cut(demo, RunConfig(tokens=("TBILL",)), rows)
-    check_cut(demo, RunConfig(terms={"updates_per_hour": 7, "premium": "two_sided"}), rows)
+    check_cut(demo, RunConfig(coins=COINS, tokens=("TBILL",)), rows)
+    terms = {"updates_per_hour": 7, "premium": "two_sided"}
+    check_cut(demo, RunConfig(coins=COINS, terms=terms), rows)
 
 
 @pytest.mark.parametrize("rows", AUGUST_CUTS)
