@@ -91,7 +91,7 @@ LOCKED = [
         "a lock on receiving withdraws a sale",
         "book/locks.py",
         "(tape.lock[t, k] >= SELL or gap > 0.0)",
-        "(tape.lock[t, k] >= RECEIVE or gap > 0.0)",
+        "(tape.lock[t, k] >= SELL - 1 or gap > 0.0)",
     ),
     Fault(
         "a lock that ends withdraws what was wanted meanwhile",
