@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = threading.local()
+FORKERS: list[subprocess.Popen[str]] = []
 PARTS = ("perpkit", "strategies", "data", "tests", "pyproject.toml")
 TIMEOUT = 900.0  # seconds; the whole battery takes some 200 beside other work
 WORLDS = "40"  # of each family of rules, in place of 24
@@ -192,7 +193,16 @@ def forker() -> subprocess.Popen[str]:
             env=env,
             text=True,
         )
+        FORKERS.append(OWN.process)
     return OWN.process
+
+
+def end_forkers() -> None:
+    """End the processes of all threads, which are idle by now."""
+    for process in FORKERS:
+        process.communicate()
+    FORKERS.clear()
+    vars(OWN).clear()
 
 
 def battery(copy: Path, tests: tuple[str, ...] = BATTERY) -> Verdict:

@@ -12,7 +12,19 @@ from pathlib import Path
 
 import pytest
 from faults import FAULTS
-from runner import BATTERY, CLOSEST, ROOT, SLOW, Fault, Verdict, battery, copy_of, judge, read
+from runner import (
+    BATTERY,
+    CLOSEST,
+    ROOT,
+    SLOW,
+    Fault,
+    Verdict,
+    battery,
+    copy_of,
+    end_forkers,
+    judge,
+    read,
+)
 
 WORKERS = 2
 BY_NAME = {fault.name: fault for fault in FAULTS}
@@ -70,11 +82,12 @@ def test_only_a_failing_test_is_a_catch(code: int, told: str, word: str) -> None
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where copies are made; the first is the source as it is."""
     made = tmp_path_factory.mktemp("mutations")
     copy_of(made, "unchanged")
-    return made
+    yield made
+    end_forkers()
 
 
 @pytest.fixture(scope="module")
