@@ -90,7 +90,7 @@ def cache_root() -> Path:
 
 
 # Beside the rules: what their arrays and codes are.
-SHARED = ("arrays", "codes", "layout", "records", "rule", "shapes", "shown")
+SHARED = ("arrays", "codes", "layout", "lend", "records", "rule", "shapes", "shown")
 
 
 def rule_sources() -> tuple[Path, ...]:
@@ -137,13 +137,14 @@ class Entry(NamedTuple):
 
 
 @contextmanager
-def _numba_for(folder: Path) -> Iterator[None]:
-    """Set numba up for one compilation, then put it back: its cache in a folder, and plain loops.
+def _numba_for(folder: Path, effort: int) -> Iterator[None]:
+    """Set numba up for one compilation, then put it back: cache folder, effort, and plain loops.
 
     What an hour loops over is short. Vectorised, each loop is guarded by branches that a run of
     one market pays for every hour and that 64 markets gain nothing from.
     """
-    wanted = {"CACHE_DIR": str(folder), "LOOP_VECTORIZE": 0}
+    level = type(numba.config.OPT)(min(effort, numba.config.OPT))
+    wanted = {"CACHE_DIR": str(folder), "LOOP_VECTORIZE": 0, "OPT": level}
     before = {name: getattr(numba.config, name) for name in wanted}
     try:
         for name, value in wanted.items():
@@ -154,7 +155,9 @@ def _numba_for(folder: Path) -> Iterator[None]:
             setattr(numba.config, name, value)
 
 
-def compile_cached(func: Func, signature: Any, entry: Entry, *, counted: bool) -> Func:
+def compile_cached(
+    func: Func, signature: Any, entry: Entry, *, counted: bool, effort: int = 3
+) -> Func:
     """Compile a function, or load it from the cache entry made from the same sources.
 
     Parameters
@@ -164,6 +167,7 @@ def compile_cached(func: Func, signature: Any, entry: Entry, *, counted: bool) -
     entry : where the compiled code is kept, and everything it depends on
     counted : whether array references are counted. Counting costs 60 to 70 ns an array and call
         and a third of the compile time; only code that makes arrays of its own needs it.
+    effort : LLVM's optimisation level, 1 to 3; no level changes a bit of a result
 
     Raises
     ------
@@ -176,7 +180,7 @@ def compile_cached(func: Func, signature: Any, entry: Entry, *, counted: bool) -
         folder.mkdir(parents=True, exist_ok=True)
         # Where numba cannot write it falls back, unsaid, to a cache that sees no edit elsewhere.
         tempfile.TemporaryFile(dir=folder).close()
-        with _numba_for(folder):
+        with _numba_for(folder, effort):
             compiled: Func = compile_it(func)
     except OSError as e:
         raise CacheError(

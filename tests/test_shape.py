@@ -94,7 +94,7 @@ def test_rules_import_arrays_and_rule_alone() -> None:
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("perpkit"):
                     assert node.module is not None
-                    assert node.module.split(".")[1] in {"arrays", "rule", "market", "book"}
+                    assert node.module.split(".")[1] in {"arrays", "lend", "rule", "market", "book"}
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "strategies").glob("*.py")), ids=named)

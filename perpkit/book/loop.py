@@ -35,6 +35,7 @@ from perpkit.book.targets import Decide, adopt, consult
 from perpkit.book.tiers import lay_tiers
 from perpkit.book.treasury import deliver, manage
 from perpkit.book.write import has_room
+from perpkit.lend import lend
 from perpkit.rule import DECIDE, Entry, compile_cached, is_cached, numba_type, rule_sources
 
 
@@ -50,6 +51,7 @@ def run_hours(
     last: int,
 ) -> int:
     """Play rows ``first <= t < last``; the first row not played, when a buffer has no more room."""
+    tape, ledger, settings = lend(tape), lend(ledger), lend(settings)
     rows, out = ledger.rows, ledger.out
     instruments = state.perps.order.shape[0] + state.tokens.order.shape[0]
     pledges, accounts = state.collateral.units.size, state.accounts.cash_usd.shape[0]
@@ -58,7 +60,7 @@ def run_hours(
         if not has_room(out, instruments, accounts, pledges):
             return t
         now = terms[tape.era[t]]
-        book = book_at(t, tape, state)
+        book = lend(book_at(t, tape, state))
         lay_tiers(t, first, tape, now, book.perps)
         filled = out.used[0]
         strike_tokens(t, tape, book, out, settings)  # 1 shocks, corporate actions
@@ -113,4 +115,6 @@ def compiled() -> Callable[..., int]:
         types.int64,
         types.int64,
     )
-    return compile_cached(run_hours, signature, Entry("book", rule_sources()), counted=False)
+    entry = Entry("book", rule_sources())
+    # More effort takes half as long again and gains an hour of many markets nothing.
+    return compile_cached(run_hours, signature, entry, counted=False, effort=1)

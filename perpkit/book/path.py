@@ -39,11 +39,12 @@ PIECES = 64  # of the way, more than an account's tiers make
 @rule
 def end_px(m: int, end: int, perps: Perps) -> float:
     """Price of a perp at an end of the way."""
+    high, low, mark = perps.high_px[m], perps.low_px[m], perps.mark_px[m]  # see perpkit.lend
     if end == OWN_WORST:
-        return float(perps.high_px[m] if perps.position[m] < 0.0 else perps.low_px[m])
+        return float(high if perps.position[m] < 0.0 else low)
     if end == HIGHS:
-        return float(perps.high_px[m])
-    return float(perps.low_px[m] if end == LOWS else perps.mark_px[m])
+        return float(high)
+    return float(low if end == LOWS else mark)
 
 
 @rule
@@ -52,7 +53,8 @@ def token_end_px(k: int, end: int, perps: Perps, tokens: Tokens) -> float:
     fair, m = tokens.fair_px[k], tokens.perp[k]
     if m < 0 or end == MARKS or not perps.mark_px[m] > 0.0:
         return float(fair)
-    far = perps.high_px[m] if end == HIGHS else perps.low_px[m]
+    high, low = perps.high_px[m], perps.low_px[m]
+    far = high if end == HIGHS else low
     moved = fair * far / perps.mark_px[m]
     return float(min(fair, moved) if end == OWN_WORST else moved)
 

@@ -182,9 +182,10 @@ def try_issuer(where: tuple[int, int], size: float, tape: Replay, tokens: Tokens
         return
     buys, nav = size > 0.0, tokens.nav_px[k]
     rows = tape.mint_rows[t, k] if buys else tape.buyback_rows[t, k]
-    fee = tokens.mint_fee_frac[k] if buys else tokens.redeem_fee_frac[k]
-    least = tokens.mint_min_usd[k] if buys else tokens.redeem_min_usd[k]
-    least = max(least, tokens.min_order_usd[k])
+    in_fee, out_fee = tokens.mint_fee_frac[k], tokens.redeem_fee_frac[k]  # see perpkit.lend
+    in_least, out_least = tokens.mint_min_usd[k], tokens.redeem_min_usd[k]
+    fee = in_fee if buys else out_fee
+    least = max(in_least if buys else out_least, tokens.min_order_usd[k])
     if rows < 0 or not nav > 0.0:
         return
     px = rubbed(nav, k, size, tokens)
