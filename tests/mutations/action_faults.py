@@ -292,7 +292,7 @@ LAID = [
         "run.py",
         "(tape.oracle_px * units_of(tape))",
         "(tape.oracle_px * 1.0)",
-        RUN,
+        f"{RUN}::test_a_split_is_no_return_of_the_stock",
     ),
     Fault(
         "the premium is over the underlying alone",

@@ -91,7 +91,7 @@ CLOSEST = {
     "metrics/formula.py": "tests/cli/test_funding_both.py",
     "rulebook/record.py": "tests/book/test_tiers.py",
     "settlement/cost.py": "tests/settlement",
-    "settlement/machine.py": "tests/settlement",
+    "settlement/machine.py": "tests/settlement/test_machine.py",
     "settlement/odds.py": "tests/settlement",
     "settlement/table.py": "tests/settlement",
     "run.py": "tests/test_actions.py",
@@ -223,7 +223,8 @@ def battery(copy: Path, tests: tuple[str, ...] = BATTERY) -> Verdict:
     paths = [str(copy), str(copy / "tests" / "mutations")]
     alone = {"PERPKIT_CACHE": str(copy / "cache"), "PYTHONPATH": os.pathsep.join(paths)}
     # Of the plugins that are installed the battery needs one, which is named.
-    alone |= {"PERPKIT_TWIN_WORLDS": WORLDS, "COLUMNS": "400", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    alone |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    alone |= {"PERPKIT_TWIN_WORLDS": WORLDS, "COLUMNS": "400"}
     out = copy.with_name(f"{copy.name}.out")
     told = {"cwd": str(copy), "env": alone, "path": paths, "args": args, "out": str(out)}
     process = forker()
