@@ -91,7 +91,7 @@ CLOSEST = {
     "metrics/formula.py": "tests/cli/test_funding_both.py",
     "rulebook/record.py": "tests/book/test_tiers.py",
     "settlement/cost.py": "tests/settlement",
-    "settlement/machine.py": "tests/settlement/test_machine.py",
+    "settlement/machine.py": "tests/settlement",
     "settlement/odds.py": "tests/settlement",
     "settlement/table.py": "tests/settlement",
     "run.py": "tests/test_actions.py",
