@@ -474,6 +474,7 @@ def test_formed_prices_through_a_split_are_those_of_adjusted_ones(
         terms |= {"step_frac": 0.002, "updates_per_hour": 5, "external_session": "24/7"}
     else:
         terms |= {"bound_threshold_frac": 0.9, "bound_resets": 2, "bound_frac": 0.05}
+        terms |= {"updates_per_hour": 60}  # uncompiled, the venue's own 1,200 take a minute
     ratio = step(28, 1.0, 10.0)
     through = made(tmp_path / "a", venue, "ACMEx", wavy() / ratio, SPLIT, wavy(), prices="external")
     adjusted = made(tmp_path / "b", venue, "ACMEx", wavy() / 10.0, [], wavy(), prices="external")

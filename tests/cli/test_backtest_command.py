@@ -141,9 +141,9 @@ def test_json_prints_the_summary_and_nothing_else(
     assert json.loads(ran.out)["metrics"]["net_apr"]["unit"] == "1/year"
 
 
-def test_span_and_capital(command: Command, month: Path, work: Path) -> None:
+def test_span_and_capital(inside: Command, month: Path, work: Path) -> None:
     span = ("--from", "2025-10-15", "--to", "2025-10-17T12:00")
-    ran = command(
+    ran = inside(
         "backtest", "funding_carry", "--data", month, *span, "--capital", 5000, "--out", "r",
         cwd=work,
     )  # fmt: skip
@@ -157,13 +157,13 @@ def test_span_and_capital(command: Command, month: Path, work: Path) -> None:
     assert "nothing was traded" in ran.out
 
 
-def test_run_file_then_set_then_options(command: Command, month: Path, work: Path) -> None:
+def test_run_file_then_set_then_options(inside: Command, month: Path, work: Path) -> None:
     (work / "run.toml").write_text(
         f"data = {str(month)!r}\ncapital = 7000\nslippage_frac = 0.001\nend = 2025-11-01\n"
         "[params]\nlookback_hours = 24\nnotional_usd = 500\n[terms]\nclamp_8h = 0.0003\n"
     )
     told = ("--set", "notional_usd=600", "--set", "terms.step_frac=0.02", "--capital", 8000)
-    ran = command("backtest", "funding_carry", "--config", "run.toml", *told, cwd=work)
+    ran = inside("backtest", "funding_carry", "--config", "run.toml", *told, cwd=work)
     assert (ran.code, ran.err) == (0, "")
     made = json.loads((work / "runs/funding_carry-month/manifest.json").read_text())
     assert made["config"]["capital"] == 8000.0
@@ -177,33 +177,33 @@ def test_run_file_then_set_then_options(command: Command, month: Path, work: Pat
 
 
 def test_pure_python_gives_equal_frames(
-    command: Command, month: Path, reference: Path, work: Path
+    inside: Command, month: Path, reference: Path, work: Path
 ) -> None:
     told = ("--data", month, *QUICK, "--pure-python", "--out", "r")
-    assert command("backtest", "funding_carry", *told, cwd=work).code == 0
+    assert inside("backtest", "funding_carry", *told, cwd=work).code == 0
     same(reference, work / "r")
 
 
 @pytest.mark.parametrize("rows", [1, 97])
 def test_chunks_change_no_bit(
-    command: Command, month: Path, reference: Path, work: Path, rows: int
+    inside: Command, month: Path, reference: Path, work: Path, rows: int
 ) -> None:
     told = ("--data", month, *QUICK, "--set", f"chunk_rows={rows}", "--out", "r")
-    assert command("backtest", "funding_carry", *told, cwd=work).code == 0
+    assert inside("backtest", "funding_carry", *told, cwd=work).code == 0
     same(reference, work / "r")
 
 
 def test_again_it_is_the_same_and_replaces_its_result(
-    command: Command, month: Path, reference: Path, work: Path
+    inside: Command, month: Path, reference: Path, work: Path
 ) -> None:
     told = ("backtest", "funding_carry", "--data", month, *QUICK, "--out", "r")
-    assert command(*told, cwd=work).code == 0
+    assert inside(*told, cwd=work).code == 0
     (work / "r" / "report.html").write_text("of the old result")
-    assert command(*told, cwd=work).code == 0
+    assert inside(*told, cwd=work).code == 0
     same(reference, work / "r")
     assert not (work / "r" / "report.html").exists()
     (work / "r" / "thesis.txt").write_text("nobody's result")
-    assert command(*told, cwd=work).code == 2
+    assert inside(*told, cwd=work).code == 2
     assert (work / "r" / "thesis.txt").exists()
     for name in FRAMES:
         one, other = (f / f"{name}.parquet" for f in (reference, work / "r"))

@@ -128,6 +128,7 @@ HOUR = [
         "book/ways.py",
         "frozen = allowed and not tape.halted[t, k] and not tape.token_stale[t, k]",
         "frozen = allowed and not tape.token_stale[t, k]",
+        "tests/book/test_orders.py",
     ),
 ]
 

@@ -4,6 +4,7 @@ Reads a line of JSON a child on its input (``cwd``, ``env``, ``path``, ``args`` 
 ``seconds``) and answers with the child's exit code, or null where it did not end in time.
 """
 
+import gc
 import json
 import os
 import signal
@@ -12,7 +13,13 @@ import time
 import traceback
 from importlib import import_module
 
-PACKAGES = ("numpy", "polars", "numba", "pydantic", "pytest", "rich", "typer")
+# Not the plugin of hypothesis itself: pytest wants to import that, to rewrite its asserts.
+PACKAGES = (
+    *("numpy", "numpy.typing", "polars", "polars.testing", "numba", "pyarrow.parquet"),
+    *("pydantic", "pydantic.main", "pydantic.json_schema", "pydantic.plugin._schema_validator"),
+    *("rich", "rich.table", "typer", "hypothesis", "hypothesis.strategies", "pytest", "doctest"),
+    *("pdb", "xml.etree.ElementTree", "_pytest.junitxml", "_pytest.unittest"),
+)
 
 
 def child(told):
@@ -51,6 +58,7 @@ def main():
     """Fork a child for each line, until there are no more."""
     for name in PACKAGES:
         import_module(name)
+    gc.freeze()  # no child looks through these again, or copies their pages to do so
     for line in sys.stdin:
         told = json.loads(line)
         pid = os.fork()

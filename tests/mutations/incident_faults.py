@@ -96,7 +96,6 @@ INCIDENTS = [
         "book/shocks.py",
         "        if usd > 0.0:\n            accounts",
         "        if usd != 0.0:\n            accounts",
-        family("venues"),
     ),
     Fault(
         "mirrored tokens are lost with the venue",

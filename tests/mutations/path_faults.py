@@ -73,12 +73,14 @@ INTERNAL = [
         "market/hour.py",
         "    while stretch < 3:\n",
         "    while stretch < 2:\n",
+        "tests/market/test_closed.py::test_turns_within_the_hour",
     ),
     Fault(
         "a turn takes the update it falls on",
         "market/hour.py",
         "int(frac * updates + 1e-6)",
         "int(frac * updates + 1e-6) - 1",
+        "tests/market/test_closed.py::test_turns_within_the_hour",
     ),
     Fault(
         "the sessions of one calendar stand for all",
@@ -237,7 +239,7 @@ PIECES = [
         "market/piece.py",
         "if path.free == 0 or not set_out(path, term):",
         "if not set_out(path, term):",
-        CLOSED,
+        f"{CLOSED}::test_it_starts_from_the_last_external_price_and_returns_in_steps",
     ),
     Fault(
         "highs are those of the hour's updates that were walked",

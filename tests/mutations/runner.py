@@ -158,15 +158,20 @@ class Verdict:
 
 
 def copy_of(parent: Path, name: str, source: Path = ROOT) -> Path:
-    """A copy of what the battery needs, without what the checkout has cached."""
+    """A copy of what the battery needs, without what the checkout has cached.
+
+    A copy of a copy is links to its files, so nothing may write into one.
+    """
     made = parent / name
     made.mkdir(parents=True)
-    cached = shutil.ignore_patterns("__pycache__", ".*") if source == ROOT else None
+    first = source == ROOT
+    cached = shutil.ignore_patterns("__pycache__", ".*") if first else None
+    put = shutil.copy2 if first else os.link
     for part in PARTS:
         if (source / part).is_dir():
-            shutil.copytree(source / part, made / part, ignore=cached)
+            shutil.copytree(source / part, made / part, ignore=cached, copy_function=put)
         else:
-            shutil.copy2(source / part, made / part)
+            put(source / part, made / part)
     return made
 
 
@@ -176,6 +181,7 @@ def plant(fault: Fault, copy: Path) -> None:
         raise ValueError(told)
     path = copy / "perpkit" / fault.file
     text = path.read_text(encoding="utf-8")
+    path.unlink()  # the file of the other copies stays as it is
     path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
     for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
         stale.unlink()
@@ -186,6 +192,8 @@ def forker() -> subprocess.Popen[str]:
     if not hasattr(OWN, "process"):
         # Set before numba is imported, and threads of its own would not live on in a fork.
         env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # Modules are compiled once, for the copy without a fault, and not in every child.
+        env |= {"PYTHONDONTWRITEBYTECODE": ""}
         OWN.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("forking.py"))],
             stdin=subprocess.PIPE,
@@ -207,12 +215,15 @@ def end_forkers() -> None:
 
 def battery(copy: Path, tests: tuple[str, ...] = BATTERY) -> Verdict:
     """Run tests of a copy, uncompiled, up to the first failure."""
-    args = ["-x", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", "-p", "quick"]
+    args = ["-x", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider"]
+    args += ["-p", "_hypothesis_pytestplugin", "-p", "quick"]
     args += ["--hypothesis-seed=0", "-m", "not shared and not mutation"]
     args += [x for test in SLOW for x in ("--deselect", test)]
     args += [t for t in tests if (copy / t.partition("::")[0]).exists()]
     paths = [str(copy), str(copy / "tests" / "mutations")]
     alone = {"PERPKIT_CACHE": str(copy / "cache"), "PYTHONPATH": os.pathsep.join(paths)}
+    # Of the plugins that are installed the battery needs one, which is named.
+    alone |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     alone |= {"PERPKIT_TWIN_WORLDS": WORLDS, "COLUMNS": "400"}
     out = copy.with_name(f"{copy.name}.out")
     told = {"cwd": str(copy), "env": alone, "path": paths, "args": args, "out": str(out)}

@@ -2,48 +2,58 @@
 
 from runner import Fault
 
+COST = "tests/settlement/test_cost.py"
+MACHINE = "tests/settlement/test_machine.py"
+
 TABLE = [
     Fault(
         "the asset is handed over before the payment",
         "settlement/table.py",
         '_S1, "lock_attested", _S2, "coordinator", takes=_ATTESTED',
         '_S1, "lock_attested", _S2, "coordinator", (_RELEASE,), takes=_ATTESTED',
+        f"{COST}::test_a_sample_agrees_with_the_tree",
     ),
     Fault(
         "an unwound trade leaves the asset in escrow",
         "settlement/table.py",
         '_S1, "lock_not_attested", _R1, "escrow", (_RETURN,)',
         '_S1, "lock_not_attested", _R1, "escrow"',
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "an unknown payment stays with the bank",
         "settlement/table.py",
         '"absent", _R1, "bank", (_WITHDRAWN, _RETURN)',
         '"absent", _R1, "bank", (_RETURN,)',
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "a payment without an answer is not under way",
         "settlement/table.py",
         '"no_answer", _U1, "bank", (_UNDER_WAY,)',
         '"no_answer", _U1, "bank"',
+        f"{COST}::test_a_sample_agrees_with_the_tree",
     ),
     Fault(
         "who was paid and cannot deliver keeps the cash",
         "settlement/table.py",
         '_U2, "refunded", _R2, "people", (_PAY_BACK, _RETURN)',
         '_U2, "refunded", _R2, "people", (_RETURN,)',
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "what compliance refused is released all the same",
         "settlement/table.py",
         '_X1, "held", _U2, "escrow", after=_S3',
         '_X1, "held", _S4, "escrow", (_RELEASE,), after=_S3',
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "a refusal after the payment is unwound as one before it",
         "settlement/table.py",
         "and (t.never is None or t.never not in seen)",
         "and (t.after is None or t.never not in seen)",
+        f"{COST}::test_a_sample_agrees_with_the_tree",
     ),
     Fault(
         "a release is tried once more than was said",
@@ -62,12 +72,14 @@ TABLE = [
         "settlement/table.py",
         'takes=("pay_timeout_hours",)',
         'takes=("bank_hours",)',
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "a failed delivery leaves nobody exposed",
         "settlement/table.py",
         '_S0, "not_delivered", _U2, "seller", (_PAY,)',
         '_S0, "not_delivered", _U2, "seller"',
+        f"{COST}::test_a_sample_agrees_with_the_tree",
     ),
     Fault(
         "a buyer's counterparty fails to pay",
@@ -95,24 +107,28 @@ TRADE = [
         "settlement/machine.py",
         "    held[move.giver][move.what] = 0.0\n",
         "",
+        f"{MACHINE}::test_coordinated_by_hand",
     ),
     Fault(
         "exposure counts the time after a step, not before it",
         "settlement/machine.py",
         "(after.clock_hours - time.clock_hours)",
         "after.clock_hours",
+        f"{MACHINE}::test_exposure_by_hand",
     ),
     Fault(
         "the seller's exposure is the buyer's",
         "settlement/machine.py",
         '"buyer" if trade.side == "buy" else "seller"',
         '"buyer"',
+        f"{MACHINE}::test_exposure_by_hand",
     ),
     Fault(
         "events are drawn by the odds of the first alone",
         "settlement/machine.py",
         "        total += option.prob\n",
         "        total = option.prob\n",
+        f"{COST}::test_a_sample_agrees_with_the_tree",
     ),
     Fault(
         "the penalty is once and not a day",
@@ -125,6 +141,7 @@ TRADE = [
         "settlement/cost.py",
         "path.fee_frac if state != State.CANCELLED else 0.0",
         "path.fee_frac",
+        f"{MACHINE}::test_atomic_is_both_legs_or_nothing",
     ),
     Fault(
         "a mean move is a standard deviation",

@@ -43,7 +43,7 @@ CALLS = [
         "book/treasury.py",
         "    lack -= convert(book.pending.usd[WALLET], WALLET, a, book.accounts)\n",
         "",
-        family("delever"),
+        family("isolated_treasury"),
     ),
     Fault(
         "what leaves need not leave the initial margin",
