@@ -13,9 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from benchmarks.importing import COINS as STORED_COINS
+from benchmarks.importing import HOURS as STORED_HOURS
+from benchmarks.importing import hours as hours_file
 from benchmarks.memory import peak_mb
 
 COINS, HOURS = 64, 26_280
+ROWS = STORED_COINS * STORED_HOURS
 START_MS = 1_672_531_200_000  # 2023-01-01
 _HEAD = 'schema = 1\nname = "bench"\nsource = "made up"\nlicence = "MIT"\nprices = "onchain"\n'
 
@@ -103,24 +107,39 @@ def child(folder: Path) -> dict[str, float]:
     }
 
 
+def store(folder: Path) -> Path:
+    """The store that `data import perps` makes of 64 coins, whose sizes leap at random."""
+    from perpkit.sources.files import built_in, import_files  # noqa: PLC0415 - as below
+
+    folder.mkdir(parents=True)
+    file = folder / "hours.parquet"
+    import_files(built_in(hours_file(file)), [file], folder / "store")
+    return folder / "store"
+
+
 def measure(coins: int = COINS, hours: int = HOURS) -> list[Checking]:
-    """The check with its imports, in a process of its own."""
+    """The check with its imports, in a process of its own, of files and of a store."""
     with tempfile.TemporaryDirectory() as name:
-        folder = make(Path(name) / "bench", coins, hours)
-        argv = [sys.executable, "-m", "benchmarks.checking", str(folder)]
-        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        files = make(Path(name) / "bench", coins, hours)
+        return [
+            _checked(f"data check, {coins} coins x {hours:,} h", files, 3 * coins * hours),
+            _checked("the same prices alone, a noisy store", store(Path(name) / "in"), ROWS),
+        ]
+
+
+def _checked(what: str, folder: Path, rows: int) -> Checking:
+    argv = [sys.executable, "-m", "benchmarks.checking", str(folder)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
     told = json.loads(done.stdout)
-    return [
-        Checking(
-            f"data check, {coins} coins x {hours:,} h",
-            3 * coins * hours,
-            told["seconds"],
-            told["processor"],
-            told["peak_mb"],
-            told["peak_mb"] - told["imports_mb"],
-            int(told["findings"]),
-        )
-    ]
+    return Checking(
+        what,
+        rows,
+        told["seconds"],
+        told["processor"],
+        told["peak_mb"],
+        told["peak_mb"] - told["imports_mb"],
+        int(told["findings"]),
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from perpkit.dataset.parts import is_store, pending_description
+from perpkit.dataset.parts import WATCH_FILE, is_store, pending_description
 from perpkit.dataset.schema import EXTERNAL, ONCHAIN
 from perpkit.errors import DataError, nearest
 from perpkit.rulebook import UNKNOWN, collateral_names, load_venue, venue_names
@@ -128,11 +128,26 @@ def read_text(folder: Path) -> bytes:
         pending = pending_description(folder)
         path = path if pending is None else pending
     if not path.is_file():
+        if is_store(folder):
+            raise DataError(_unfinished(folder))
         what = "holds no dataset.toml" if folder.is_dir() else "is not a folder"
         raise DataError(
             f"{folder} {what}; a dataset is a folder with dataset.toml and perps.parquet"
         )
     return path.read_bytes()
+
+
+def _unfinished(folder: Path) -> str:
+    """What is going on in a store into which nothing was committed yet."""
+    if (folder / WATCH_FILE).is_file():
+        return (
+            f"{folder} holds no whole hour yet: perpkit data watch saves the first, with {FILE}, "
+            "when it has ended; look again after the full hour, and leave the watch running"
+        )
+    return (
+        f"{folder} holds nothing yet: a watch, fetch or import into it has just begun or was cut "
+        "short; wait for it, or start it again"
+    )
 
 
 def _parse(content: bytes) -> dict[str, Any]:

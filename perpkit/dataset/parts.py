@@ -19,6 +19,7 @@ from perpkit.dataset.schema import TABLES
 from perpkit.errors import DataError
 
 STORE_FILE: Final = "store.json"
+WATCH_FILE: Final = ".watch.json"  # hours that perpkit data watch has not seen the end of
 SCHEMA: Final = 1
 NO_INSTRUMENT: Final = "_"  # stands in a part's name for an instrument that is null
 _DIGITS: Final = 12

@@ -48,6 +48,7 @@ class Writer:
         self._replace = replace
         self._description: str | None = None
         self._written: list[Path] = []
+        self.new_rows = 0  # staged rows that were not there, or not with these cells
 
     def add(self, table: str, frame: pl.DataFrame) -> None:
         """Stage rows of a table.
@@ -129,6 +130,7 @@ class Writer:
         rows = merge(table, [there, *chunks], replace=self._replace)
         helper = pl.lit(0, pl.UInt32).alias(PART)
         check_alone(table, rows.with_columns(helper), Source(table.name, (table.name,)))
+        self.new_rows += _new_rows(rows, there)
         old = _by_month(there)
         return {
             month: own
@@ -253,6 +255,13 @@ def _by_month(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
         _month(int(numbers[low])): rows.slice(low, high - low)
         for low, high in zip(starts.tolist(), ends, strict=True)
     }
+
+
+def _new_rows(rows: pl.DataFrame, there: pl.DataFrame) -> int:
+    """How many rows are not word for word among those there."""
+    if there.is_empty():
+        return rows.height
+    return rows.join(there, on=rows.columns, how="anti", nulls_equal=True).height
 
 
 def _completed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:

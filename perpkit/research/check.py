@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -25,12 +26,13 @@ from perpkit.research.history import (
 )
 from perpkit.research.limits import Bounds, Spell, Steps, audit_bounds, audit_steps, prices_of_coin
 from perpkit.research.quality import Fixed, Raw, inspect, read_raw, strict_frames, write_fixed
-from perpkit.research.quality.raw import unread
+from perpkit.research.quality.raw import spans, unread
 from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.units import stamp
 
 
-class Subject(NamedTuple):
+@dataclass(frozen=True)
+class Subject:
     """What is checked, and against what."""
 
     history: History
@@ -40,7 +42,12 @@ class Subject(NamedTuple):
         """Recorded hours of a coin; None where there is only a file of settlements."""
         if self.history.dataset is None or self.history.dataset.prices != "onchain":
             return None
-        return self.history.dataset.perps.filter(pl.col("coin") == coin).sort("time")
+        return self.history.dataset.perps.slice(*self._spans.get(coin, (0, 0)))
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        """Where the rows of each coin lie in the table, which is sorted by its keys."""
+        return {} if self.history.dataset is None else spans(self.history.dataset.perps["coin"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,11 @@ def check_data(
     history, refused = _history(seen.raw, venue)
     findings = [*seen.findings, *refused, *_of_source(history)]
     coins: dict[str, dict[str, Any]] = {}
+    subject = Subject(history, book)
     for coin in history.coins:
         coins[coin] = {}
         for check in CHECKS:
-            made = check(Subject(history, book), coin)
+            made = check(subject, coin)
             coins[coin] |= made.figures
             findings += made.findings
     told = by_weight(_merged(findings))

@@ -248,8 +248,13 @@ def _absent(kind: str, name: str, known: list[str]) -> DataError:
     return DataError(f"there is no {kind} {name} in the rulebook, {nearest(name, known)}")
 
 
+@cache
+def _stems(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (HOME / _FOLDERS[kind]).glob("*.toml")))
+
+
 def _shipped(kind: str) -> list[str]:
-    return sorted(path.stem for path in (HOME / _FOLDERS[kind]).glob("*.toml"))
+    return list(_stems(kind))
 
 
 def _digest(path: Path) -> str:

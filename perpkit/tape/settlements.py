@@ -7,6 +7,8 @@ import polars as pl
 
 from perpkit.arrays import F64, I64
 from perpkit.dataset import Dataset
+from perpkit.dataset.plain import label_of
+from perpkit.dataset.schema import FUNDING, PERPS
 from perpkit.errors import DataError
 from perpkit.tape.grid import times_ns
 from perpkit.units import HOUR_NS, stamp
@@ -15,11 +17,12 @@ LATEST_NS = 600 * 1_000_000_000  # a stamp later than ten minutes is no settleme
 
 
 def settlements(dataset: Dataset) -> tuple[pl.DataFrame, str]:
-    """The record of funding and the file it stands in: its own table, else the perps' column."""
+    """The record of funding and where it stands: its own table, else the perps' column."""
     if dataset.funding.height:
-        return dataset.funding.filter(pl.col("funding").is_not_null()), "funding.parquet"
+        own = dataset.funding.filter(pl.col("funding").is_not_null())
+        return own, label_of(dataset.folder, FUNDING)
     recorded = dataset.perps.filter(pl.col("funding").is_not_null())
-    return recorded.select("time", "coin", "funding", "premium"), "perps.parquet"
+    return recorded.select("time", "coin", "funding", "premium"), label_of(dataset.folder, PERPS)
 
 
 def snap(at_ns: I64, interval_ns: I64) -> tuple[I64, I64]:

@@ -118,6 +118,13 @@ def test_a_bounded_watch(inside: Command, work: Path, api: Api) -> None:
         "0 rows of 2 polls are saved in data/xyz; the polls of the unfinished hour are kept for "
         "the next run"
     )
+    for command in ("show", "check"):
+        ran = inside("data", command, "data/xyz", cwd=work)
+        assert ran.code == 3
+        assert "data/xyz holds no whole hour yet: perpkit data watch saves the first" in ran.err
+    (work / "data" / "xyz" / ".watch.json").unlink()
+    ran = inside("data", "show", "data/xyz", cwd=work)
+    assert "holds nothing yet: a watch, fetch or import into it has just begun" in ran.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")

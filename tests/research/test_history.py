@@ -169,7 +169,10 @@ def test_the_funding_table_wins_over_the_column_of_perps(tiny_dataset: Path) -> 
     history = read_history(tiny_dataset)
     assert (history.file, history.formed) == ("funding.parquet", False)
     assert list(history.settled) == ["xyz:NVDA", "xyz:AAPL"]
-    (tiny_dataset / "funding.parquet").unlink()
+    (tiny_dataset / "funding").mkdir()
+    (tiny_dataset / "funding.parquet").rename(tiny_dataset / "funding" / "all.parquet")
+    assert read_history(tiny_dataset).file == "funding/"
+    shutil.rmtree(tiny_dataset / "funding")
     again = read_history(tiny_dataset)
     assert again.file == "perps.parquet"
     assert again.settled["xyz:NVDA"].premium.tolist() == [0.001 * n for n in range(6)]

@@ -64,7 +64,8 @@ def sessions(world: World) -> tuple[F64, F64, F64]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    request = Request(stocks=NAMES, days=180, start=START, venues=("xyz",))
+    # A year: over half of one the luck of 26 weekends is as large as what Sunday has over Saturday.
+    request = Request(stocks=NAMES, days=365, start=START, venues=("xyz",))
     rows = formed(request, tmp_path_factory.mktemp("bands") / "base")
     world = make_world(request)
     tables: Tables = make_tables(world)
@@ -82,6 +83,46 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 def test_base_is_within_its_bands(found: dict[str, float], name: str) -> None:
     band = bands()[name]
     assert band.low <= found[name] <= band.high
+
+
+def test_the_bands_tell_the_days_apart(found: dict[str, float]) -> None:
+    days = [f"funding_{day}_apr" for day in ("saturday", "sunday", "weekday")]
+    for name in days:
+        for other in days:
+            held = bands()[other].low <= found[name] <= bands()[other].high
+            assert held == (name == other), (name, other)
+
+
+@pytest.mark.parametrize(("sag_bp", "later"), [(0.0, False), (-16.0, False), (16.0, True)])
+def test_sunday_pays_more_for_books_that_sag(tmp_path: Path, sag_bp: float, later: bool) -> None:
+    # Without noise and news the sag alone is left.
+    quiet = dict.fromkeys(("closed_vol_frac", "closed_noise_bp", "closed_news_share"), 0.0)
+    request = Request(
+        stocks=NAMES[:4],
+        days=84,
+        start=START,
+        changed={**quiet, "weekend_sag_bp": sag_bp},
+        venues=("xyz",),
+    )
+    figures = funding_figures(formed(request, tmp_path / "sag"), BASELINE_1H)
+    more = figures["funding_sunday_apr"] - figures["funding_saturday_apr"]
+    assert (more > 0.015) == later
+    assert (more < -0.015) == (sag_bp < 0.0)
+
+
+def test_a_sag_moves_no_book_whose_oracle_rests() -> None:
+    def mids(sag_bp: float) -> F64:
+        venues = ("baseline", "xyz")
+        changed = {"weekend_sag_bp": sag_bp}
+        request = Request(stocks=("A",), days=14, start=START, changed=changed, venues=venues)
+        return wide(make_tables(make_world(request)).perps, "mid_px", ["sim:A", "xyz:A"])
+
+    flat, sagged = mids(0.0), mids(16.0)
+    moved = sagged / flat - 1.0
+    assert (moved[:, 0] == 0.0).all()
+    shut = make_world(Request(stocks=("A",), days=14, start=START, venues=("xyz",))).hours.shut
+    assert (moved[~shut, 1] == 0.0).all()
+    assert moved[:, 1].min() == pytest.approx(-16e-4 * 23 / 24, rel=0.02)
 
 
 def test_the_weekend_regime_has_both_signs(tmp_path: Path) -> None:

@@ -138,18 +138,17 @@ def _cells(own: Series, made: B8) -> pl.DataFrame:
         {
             ROW: own.row[made],
             "event": own.time_ms[made],
-            "column": [own.column] * int(made.sum()),
-            "size": [own.column in _SIZES] * int(made.sum()),
             "step": step,
             "away": np.abs(step),
         },
         schema_overrides={ROW: pl.UInt32},
-    )
+    ).with_columns(pl.lit(own.column).alias("column"), pl.lit(own.column in _SIZES).alias("size"))
 
 
 def _one(raw: Raw, table: Table, name: str, cells: pl.DataFrame, *, sure: bool) -> Found:
     frame = raw.of(table.name, name)
-    columns = [c for c in frame.columns if c in set(cells["column"])]
+    there = set(cells["column"].unique())
+    columns = [column for column in frame.columns if column in there]
     edits = []
     for column in columns:
         hit = cells.filter(pl.col("column") == column).select(ROW)

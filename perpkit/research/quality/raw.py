@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,6 +23,7 @@ from perpkit.research.findings import Finding, Severity
 
 ROW: Final = "row"  # number of a row in its table, over all parts, as they lie
 NAMED: Final = {table.name: table for table in TABLES}
+_FILE: Final = "__file"
 _PER_MS: Final = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
@@ -92,11 +95,7 @@ class Raw:
         """Rows of one instrument, ascending in time."""
         frame = self.tables[table]
         if table not in self.places:
-            # Rows of an instrument stand together, as the table is sorted by its keys.
-            names = frame[NAMED[table].instrument].rle().struct.unnest()
-            starts = names["len"].cum_sum() - names["len"]
-            spans = zip(starts.to_list(), names["len"].to_list(), strict=True)
-            self.places[table] = dict(zip(names["value"].to_list(), spans, strict=True))
+            self.places[table] = spans(frame[NAMED[table].instrument])
         start, count = self.places[table].get(instrument, (0, 0))
         return frame.slice(start, count)
 
@@ -104,6 +103,20 @@ class Raw:
         """Whether a table is there with rows and with all these columns."""
         frame = self.tables.get(table)
         return frame is not None and frame.height > 0 and set(columns) <= set(frame.columns)
+
+
+def spans(names: pl.Series) -> dict[str, tuple[int, int]]:
+    """First row and number of rows of each name, where rows of one name stand together.
+
+    As those of an instrument do in a table sorted by its keys.
+
+    >>> spans(pl.Series(["A", "A", "B"]))
+    {'A': (0, 2), 'B': (2, 1)}
+    """
+    runs = names.rle().struct.unnest()
+    starts = runs["len"].cum_sum() - runs["len"]
+    found = zip(starts.to_list(), runs["len"].to_list(), strict=True)
+    return dict(zip(runs["value"].to_list(), found, strict=True))
 
 
 def apply(frame: pl.DataFrame, edits: list[Edit]) -> pl.DataFrame:
@@ -159,14 +172,9 @@ def _live(folder: Path, table: Table) -> list[Path]:
 
 
 def _read_table(raw: Raw, table: Table, files: list[Path], folder: Path) -> None:
-    pieces: list[pl.DataFrame] = []
-    parts: list[Part] = []
-    for file in files:
-        name = file.relative_to(folder).as_posix()
-        piece = _read_part(raw, table, file, name)
-        parts.append(Part(file, parts[-1].first + parts[-1].rows if parts else 0, piece.height))
-        pieces.append(piece)
-    frame = pl.concat(pieces, how="diagonal") if len(pieces) > 1 else pieces[0]
+    frame, counts = _at_once(raw, table, files) or _one_by_one(raw, table, files, folder)
+    firsts = accumulate(counts, initial=0)
+    parts = [Part(*own) for own in zip(files, firsts, counts, strict=False)]
     order = [column for column in table.columns if column in frame.columns]
     lacking = [key for key in table.keys if key not in order]
     if lacking:
@@ -180,6 +188,51 @@ def _read_table(raw: Raw, table: Table, files: list[Path], folder: Path) -> None
     raw.parts[table.name] = parts
 
 
+def _at_once(raw: Raw, table: Table, files: list[Path]) -> tuple[pl.DataFrame, list[int]] | None:
+    """Rows of files that have the schema's types, and how many each has; None where one has not.
+
+    A store has thousands of parts, and most of the time went into opening them one by one.
+    """
+    try:
+        schemas = [pl.read_parquet_schema(file) for file in files]
+        wanted = {
+            column: dtype
+            for column, dtype in table.dtypes.items()
+            if any(column in have for have in schemas)
+        }
+        if any(
+            have.get(column, dtype) != dtype for have in schemas for column, dtype in wanted.items()
+        ):
+            return None
+        rows = pl.scan_parquet(
+            files,
+            schema=wanted,
+            missing_columns="insert",
+            extra_columns="ignore",
+            include_file_paths=_FILE,
+            glob=False,
+            hive_partitioning=False,
+        ).collect()
+    except (PolarsError, PanicException, OSError):
+        return None  # which file it is, and why, is told where they are read one by one
+    lengths = dict(rows[_FILE].rle().struct.unnest().select("value", "len").iter_rows())
+    _note_extra(raw, table, [name for have in schemas for name in have])
+    return rows.drop(_FILE), [lengths.get(str(file), 0) for file in files]
+
+
+def _one_by_one(
+    raw: Raw, table: Table, files: list[Path], folder: Path
+) -> tuple[pl.DataFrame, list[int]]:
+    pieces = [_read_part(raw, table, file, file.relative_to(folder).as_posix()) for file in files]
+    frame = pl.concat(pieces, how="diagonal") if len(pieces) > 1 else pieces[0]
+    return frame, [piece.height for piece in pieces]
+
+
+def _note_extra(raw: Raw, table: Table, have: Iterable[str]) -> None:
+    known = raw.extra.setdefault(table.name, [])
+    known += dict.fromkeys(name for name in have if name not in (*table.columns, *known))
+
+
 def _read_part(raw: Raw, table: Table, file: Path, name: str) -> pl.DataFrame:
     try:
         scan = pl.scan_parquet(file, glob=False, hive_partitioning=False)
@@ -191,8 +244,7 @@ def _read_part(raw: Raw, table: Table, file: Path, name: str) -> pl.DataFrame:
         raise DataError(
             f"{name} cannot be read as Parquet ({reason}); write it again from its source"
         ) from error
-    strange = raw.extra.setdefault(table.name, [])
-    strange += [name for name in have if name not in (*table.columns, *strange)]
+    _note_extra(raw, table, have)
     casts = [_lenient(raw, table, name, piece[column]) for column in wanted]
     return piece.with_columns(casts)
 

@@ -89,15 +89,16 @@ def prints(own: Series, jump: float = JUMP, back: float | None = None) -> B8:
     [2, 5, 6]
     """
     made = np.zeros(len(own.log_px), np.bool_)
-    level, near = own.log_px, log(back or jump)
+    places = own.jumps(jump)
+    beyond = np.append(own.log_px, np.full(SHORT, np.inf))
+    after = beyond[places[:, None] + np.arange(SHORT + 1)]
+    home = np.abs(after - own.log_px[places - 1][:, None]) <= log(back or jump)
+    back_at = np.where(home.any(axis=1), places + np.argmax(home, axis=1), 0)
     done = 0
-    for place in own.jumps(jump).tolist():
-        if place < done or place == 0:
-            continue
-        home = np.abs(level[place : place + SHORT + 1] - level[place - 1]) <= near
-        if home.any():
-            done = place + int(np.argmax(home))
-            made[place:done] = True
+    for place, end in zip(places.tolist(), back_at.tolist(), strict=True):
+        if place >= done and end:
+            made[place:end] = True
+            done = end
     return made
 
 

@@ -125,7 +125,7 @@ def described(
 
 
 def _head(mapping: FileMap, about: About, folder: Path) -> str:
-    prices = about.prices or mapping.prices or _prices(mapping)
+    prices = prices_of(mapping, about)
     if prices not in (ONCHAIN, EXTERNAL):
         raise RequestError(f'--prices is "{prices}"; write {ONCHAIN} or {EXTERNAL}')
     texts = {
@@ -137,7 +137,10 @@ def _head(mapping: FileMap, about: About, folder: Path) -> str:
     return "\n".join(["schema = 1", *(f"{key} = {_quoted(told)}" for key, told in texts.items())])
 
 
-def _prices(mapping: FileMap) -> str:
+def prices_of(mapping: FileMap, about: About) -> str:
+    """What a new dataset's prices are: as the user or the mapping says, else by its columns."""
+    if about.prices or mapping.prices:
+        return about.prices or mapping.prices or ""
     given = {*mapping.cells, *mapping.constants}
     if mapping.table.name != "perps" or {"oracle_px", "mark_px"} <= given:
         return ONCHAIN

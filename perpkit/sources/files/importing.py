@@ -10,13 +10,20 @@ from typing import Any, Final
 
 import polars as pl
 
-from perpkit.dataset.schema import EXTERNAL, PERPS
+from perpkit.dataset.schema import EXTERNAL, NEEDED, ONCHAIN, PERPS
 from perpkit.dataset.store import Store
 from perpkit.dataset.writer import Writer
 from perpkit.errors import DataError, RequestError, nearest
 from perpkit.sources.files.bars import Bars, Prices
 from perpkit.sources.files.candles import Candles
-from perpkit.sources.files.describing import About, Known, coin_of, described, known
+from perpkit.sources.files.describing import (
+    About,
+    Known,
+    coin_of,
+    described,
+    known,
+    prices_of,
+)
 from perpkit.sources.files.hourly import Hourly
 from perpkit.sources.files.mapping import FileMap
 from perpkit.sources.files.reading import files_of, pieces
@@ -35,6 +42,7 @@ class Imported:
     table: str
     files: int
     rows: dict[str, int] = field(default_factory=dict)
+    new_rows: int = 0  # of those how many were not there as they are
     first_ms: int | None = None
     last_ms: int | None = None
     notes: list[str] = field(default_factory=list)
@@ -46,6 +54,7 @@ class Imported:
             "table": self.table,
             "files": self.files,
             "rows": dict(sorted(self.rows.items())),
+            "new_rows": self.new_rows,
             "first_ms": self.first_ms,
             "last_ms": self.last_ms,
             "notes": list(self.notes),
@@ -100,9 +109,12 @@ def import_files(
             sink.close()
         if not done.rows:
             raise DataError(_nothing(mapping, sink.left_out))
+        if mapping.table is PERPS and not Store(folder).parts("perps"):
+            _refuse_priceless(files, mapping, before, about, sink.filled)
         text = described(before, mapping, done.rows, about, folder)
         if text is not None:
             writer.describe(text)
+    done.new_rows = writer.new_rows
     _note(done, mapping, sink, only)
     return done
 
@@ -121,6 +133,7 @@ class _Sink:
     ) -> None:
         self.left_out: set[str] = set()
         self.unread: dict[str, None] = {}  # columns, in the order of the files
+        self.filled: set[str] = set()  # columns of which a row has a value
         self.candles = Candles(Store(done.folder))
         self._writer, self._mapping, self._before = writer, mapping, before
         self._about, self._only, self._done = about, only, done
@@ -212,6 +225,7 @@ class _Sink:
         instrument = PERPS.instrument if table in _LANDS else self._mapping.table.instrument
         filled = [name for name in rows.columns if rows[name].null_count() < rows.height]
         needed = [name for name in ("time", instrument, "kind") if name in rows.columns]
+        self.filled.update(filled)
         rows = rows.select(list(dict.fromkeys([*needed, *filled])))
         self._writer.add(self._done.table, rows)
         self._count(rows, instrument)
@@ -249,6 +263,30 @@ def _quoted(rows: pl.DataFrame) -> pl.DataFrame:
     ).drop("mid_px")
 
 
+def _refuse_priceless(
+    files: list[Path], mapping: FileMap, before: Known, about: About, filled: set[str]
+) -> None:
+    """Refuse the first prices of a dataset that no reader would take.
+
+    Prices that perpkit is to form may come later, with the bars of their stocks.
+    """
+    said = None if before.said is None else before.said.prices
+    prices = said or prices_of(mapping, about)
+    absent = [name for name in NEEDED[ONCHAIN] if name not in filled]
+    if prices != ONCHAIN or not absent:
+        return
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    if "external_px" in filled:
+        do = "give --prices external, so that perpkit forms oracle and mark of external_px"
+    else:
+        do = (
+            "add the column, or name the one that has it in a mapping file; or add external_px and "
+            "give --prices external"
+        )
+    what = " and ".join(absent)
+    raise DataError(f"{files[0].name}{more}: no row has {what}, which recorded prices need; {do}")
+
+
 def _nothing(mapping: FileMap, left_out: set[str]) -> str:
     if not left_out:
         return f"the files hold no row of {mapping.table.name}; name others"
@@ -261,6 +299,8 @@ def _nothing(mapping: FileMap, left_out: set[str]) -> str:
 
 
 def _note(done: Imported, mapping: FileMap, sink: _Sink, only: frozenset[str]) -> None:
+    if not done.new_rows:
+        done.notes.append("nothing was new: every row was there already, as it is")
     done.notes += mapping.says
     if mapping.table.name != "bars":
         absent = sorted(only - done.rows.keys())

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import polars as pl
 
+from perpkit.dataset.parts import WATCH_FILE
 from perpkit.dataset.schema import PERPS, TIME
 from perpkit.errors import DataError
 from perpkit.sources.hyperliquid.contexts import CHAIN, Cells
 
-FILE: Final = ".watch.json"
+FILE: Final = WATCH_FILE
 _SCHEMA: Final = 1
 
 

@@ -49,6 +49,7 @@ PLACES: Final = {
     "xyz": Place("xyz", frozen=False, step_frac=np.inf, terms=XYZ_TERMS),
 }
 SZ_DECIMALS: Final = 3
+_HALF_WEEKEND_HOURS: Final = 24.0
 
 
 def place(venue: str) -> Place:
@@ -83,8 +84,8 @@ def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -
     """Lay the mids around a venue's oracle.
 
     Nobody trades at a wrong print. Where the oracle follows the book the shut market leans all the
-    way. Where it is frozen funding takes an eighth of the lean each hour, so h hours before it can
-    move traders lean 8/9 to the h of what they know.
+    way, and its book sags and comes back. Where it is frozen funding takes an eighth of the lean
+    each hour, so h hours before it can move traders lean 8/9 to the h of what they know.
 
     Returns
     -------
@@ -97,7 +98,22 @@ def book_px(hours: Hours, path: Path, at: Place, premium: F64, values: Values) -
         whole = oracle * (1.0 + crawling_lean(whole / oracle - 1.0, at.step_frac, values))
     kept = values.frozen_keep**hours.hours_to_reopen if at.frozen else np.ones(len(whole))
     lean = path.lean * np.where(hours.shut, kept, 0.0)[:, None]
+    if not at.frozen:
+        lean -= sag_frac(hours, values)[:, None]
     made: F64 = whole / path.shares * np.exp(lean) * (1.0 + premium)
+    return made
+
+
+def sag_frac(hours: Hours, values: Values) -> F64:
+    """How far the books of a shut market lie below what they know; (T,).
+
+    Sellers press until the middle of the spell and are bought back by its end, as fast on a long
+    weekend as on a short one. An oracle that follows its book shows no lasting premium: what it
+    shows is how fast the book moves.
+    """
+    left = np.maximum(hours.hours_to_reopen - 1.0, 0.0)
+    within = np.minimum(hours.hours_since_close, left)
+    made: F64 = values.weekend_sag_bp * BP * within / _HALF_WEEKEND_HOURS
     return made
 
 

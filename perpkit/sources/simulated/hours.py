@@ -29,6 +29,8 @@ class Hours(NamedTuple):
         The first row after a shut one that is not.
     hours_to_reopen : (T,) float64
         From the row to the one that reopens; 0 while open.
+    hours_since_close : (T,) float64
+        From the first row of the shut spell; 0 while open.
     elapsed : (T,) float64
         Share of the shut spell that has passed, 0 to 1; 0 while open.
     et_hour : (T,) int64
@@ -48,6 +50,7 @@ class Hours(NamedTuple):
     shut: B8
     reopens: B8
     hours_to_reopen: F64
+    hours_since_close: F64
     elapsed: F64
     et_hour: I64
     cash: B8
@@ -80,6 +83,7 @@ def lay_hours(start_ns: int, rows: int) -> Hours:
         shut,
         before & ~shut,
         to_reopen,
+        np.where(shut, since, 0.0),
         np.where(shut, since / np.maximum(since + to_reopen - 1.0, 1.0), 0.0),
         _et_hour(time_ns[2:]),
         trading[:-1] | trading[1:],

@@ -93,7 +93,7 @@ class Values:
 
 
 _ANY_SIGN: Final = ("premium_bp", "discount_bp")
-_SIGNED: Final = ("drift_apr", "bill_apr")
+_SIGNED: Final = ("drift_apr", "bill_apr", "weekend_sag_bp")
 _ABOVE_ZERO: Final = (
     *("start_px", "impact_bp", "day_volume_usd", "open_interest_usd", "token_spread_bp"),
     *("token_night_spread_bp", "token_weekend_spread_bp", "vol_drift_hours", "regime_hours"),
