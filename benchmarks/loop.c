@@ -27,8 +27,11 @@ typedef struct {
     double enter, exit, rebalance, notional, max_gross;
 } Carry;
 
-typedef struct { int64_t row, decided, instrument, account, reason; double size, px, value_px, fee; } Fill;
+typedef struct { int64_t row, decided, instrument, account, reason; double size, px, value_px, fee;
+                 int64_t way, settlement_id; } Fill; // both zero: quotes, settled at once
 typedef struct { int64_t row, flow, instrument, account; double quantity, rate, usd; } Payment;
+_Static_assert(sizeof(Fill) == FILL_BYTES && sizeof(Payment) == PAYMENT_BYTES,
+               "records of perpkit.arrays and of this loop differ");
 
 typedef struct {
     double *equity;

@@ -66,7 +66,8 @@ def library() -> Any:
     """The compiled loop; its file is gone once it is loaded."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "loop.so"
-        subprocess.run([*COMPILER, str(SOURCE), "-o", str(made), "-lm"], check=True)
+        sizes = (f"-DFILL_BYTES={FILL.itemsize}", f"-DPAYMENT_BYTES={PAYMENT.itemsize}")
+        subprocess.run([*COMPILER, *sizes, str(SOURCE), "-o", str(made), "-lm"], check=True)
         return ctypes.CDLL(str(made))
 
 
