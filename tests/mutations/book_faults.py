@@ -293,8 +293,8 @@ LIQUIDATION = [
     Fault(
         "longs are tested at the high and shorts at the low",
         "book/path.py",
-        "perps.high_px[m] if perps.position[m] < 0.0 else",
-        "perps.high_px[m] if perps.position[m] > 0.0 else",
+        "high if perps.position[m] < 0.0 else",
+        "high if perps.position[m] > 0.0 else",
     ),
     Fault(
         "a forced close is better than the extreme",

@@ -261,8 +261,8 @@ WAY = [
     Fault(
         "pledged tokens rise where their perps fall",
         "book/path.py",
-        "far = perps.high_px[m] if end == HIGHS else perps.low_px[m]",
-        "far = perps.low_px[m] if end == HIGHS else perps.high_px[m]",
+        "far = high if end == HIGHS else low",
+        "far = low if end == HIGHS else high",
         family("collateral"),
     ),
     Fault(

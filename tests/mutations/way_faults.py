@@ -78,8 +78,8 @@ WAYS = [
     Fault(
         "the fee of a new token is paid on those taken back",
         "book/ways.py",
-        "fee = tokens.mint_fee_frac[k] if buys else tokens.redeem_fee_frac[k]",
-        "fee = tokens.mint_fee_frac[k]",
+        "fee = in_fee if buys else out_fee",
+        "fee = in_fee",
     ),
     Fault(
         "the issuer sells less than its minimum",
