@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
 import perpkit
@@ -186,6 +187,14 @@ def test_every_frame_has_its_columns(result: Result) -> None:
     assert {name: names(told[name]) for name in result.frames} == {
         name: frame.columns for name, frame in result.frames.items()
     }
+
+
+def test_a_unit_says_the_type(result: Result) -> None:
+    told, ids = tables("files.md"), {"fill_id", "settlement_id"}
+    for name, frame in result.frames.items():
+        for (column,), unit in ((names([row]), row[1]) for row in told[name]):
+            of_unit = pl.Datetime("ms", "UTC") if unit == "UTC" else pl.Float64 if unit else pl.String
+            assert frame.schema[column] == (pl.Int64 if column in ids else of_unit), (name, column)
 
 
 def test_every_file_is_told(result: Result, tmp_path: Path) -> None:
