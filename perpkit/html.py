@@ -68,7 +68,7 @@ def summary_html(summary: Mapping[str, float | int | str | None]) -> str:
 
 
 def _page(parts: Iterable[str]) -> str:
-    return f"<div>{''.join(parts)}</div>"
+    return "<div>\n{}\n</div>".format("\n".join(parts))
 
 
 def _value(value: float | str | None, unit: str) -> str:
@@ -82,8 +82,8 @@ def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], sides
     names = "".join(_cells("th", head, sides))
     caption = f"<caption><b>{escape(title)}</b></caption>" if title else ""
     top = f"<thead><tr>{names}</tr></thead>" if any(head) else ""
-    body = "".join(f"<tr>{''.join(_cells('td', row, sides))}</tr>" for row in rows)
-    return f"<table>{caption}{top}<tbody>{body}</tbody></table>"
+    body = "\n".join(f"<tr>{''.join(_cells('td', row, sides))}</tr>" for row in rows)
+    return f"<table>{caption}{top}<tbody>\n{body}\n</tbody></table>"
 
 
 def _cells(tag: str, texts: Iterable[str], sides: str) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _attribution(found: Found) -> str:
     causes, net = attribution(found)
     largest = max((abs(cause.usd) for cause in causes), default=0.0)
     head = "".join(_cells("th", ("", "USD", "of capital"), "lrr"))
-    rows = "".join(
+    rows = "\n".join(
         f"<tr>{''.join(_cells('td', _money(cause), 'lrr'))}{_bar(cause.usd / largest)}</tr>"
         for cause in causes
     )
@@ -106,7 +106,7 @@ def _attribution(found: Found) -> str:
     return (
         "<table><caption><b>Where it came from</b></caption>"
         f"<thead><tr>{head}<th></th></tr></thead>"
-        f"<tbody>{rows}<tr>{total}<td></td></tr></tbody></table>"
+        f"<tbody>\n{rows}\n<tr>{total}<td></td></tr>\n</tbody></table>"
     )
 
 
