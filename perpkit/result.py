@@ -27,16 +27,16 @@ def _unknown(noun: str, name: object, known: Iterable[str]) -> str:
 class Named(dict[str, V]):
     """A dict that answers an unknown name with the nearest right one, in its KeyError."""
 
-    noun = "name"
+    _noun = "name"
 
     def __missing__(self, name: object) -> V:
-        raise KeyError(_unknown(self.noun, name, self))
+        raise KeyError(_unknown(self._noun, name, self))
 
 
 class Frames(Named[pl.DataFrame]):
     """The result frames by name; their columns: docs/files.md."""
 
-    noun = "frame"
+    _noun = "frame"
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}: {frame.height:,} rows" for name, frame in self.items())
@@ -50,7 +50,7 @@ class Summary(Named["float | int | str | None"]):
     all of them with their units and definitions.
     """
 
-    noun = "metric"
+    _noun = "metric"
 
     def about(self, name: str) -> Metric:
         """Name, unit, group and definition of a metric.
@@ -61,7 +61,7 @@ class Summary(Named["float | int | str | None"]):
         for metric in METRICS:
             if metric.name == name:
                 return metric
-        raise KeyError(_unknown(self.noun, name, (metric.name for metric in METRICS)))
+        raise KeyError(_unknown(self._noun, name, (metric.name for metric in METRICS)))
 
     def _repr_html_(self) -> str:
         return summary_html(self)

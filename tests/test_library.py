@@ -196,7 +196,7 @@ def test_a_misspelt_name_is_answered_with_the_right_one(result: Result) -> None:
 
 
 def test_what_there_is_can_be_completed(result: Result) -> None:
-    assert set(perpkit.__all__) <= set(dir(perpkit))
+    assert [name for name in dir(perpkit) if name[0] != "_"] == perpkit.__all__
     assert {"summary", "frames", "warnings", "save"} <= set(dir(result))
     # Notebooks complete the keys of what is a dict.
     assert isinstance(result.summary, dict)
