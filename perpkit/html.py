@@ -23,6 +23,7 @@ from perpkit.headline import (
 )
 from perpkit.metrics import METRICS
 
+_TABLE = '<table style="color: inherit">'  # a page in quirks mode hands tables no colour
 _SIDES = {"l": "left", "r": "right"}
 _HALF_EM = 5.0  # longest bar, either side of its axis
 
@@ -83,7 +84,7 @@ def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], sides
     caption = f"<caption><b>{escape(title)}</b></caption>" if title else ""
     top = f"<thead><tr>{names}</tr></thead>" if any(head) else ""
     body = "\n".join(f"<tr>{''.join(_cells('td', row, sides))}</tr>" for row in rows)
-    return f"<table>{caption}{top}<tbody>\n{body}\n</tbody></table>"
+    return f"{_TABLE}{caption}{top}<tbody>\n{body}\n</tbody></table>"
 
 
 def _cells(tag: str, texts: Iterable[str], sides: str) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _attribution(found: Found) -> str:
     )
     total = "".join(_cells("th", _money(net), "lrr"))
     return (
-        "<table><caption><b>Where it came from</b></caption>"
+        f"{_TABLE}<caption><b>Where it came from</b></caption>"
         f"<thead><tr>{head}<th></th></tr></thead>"
         f"<tbody>\n{rows}\n<tr>{total}<td></td></tr>\n</tbody></table>"
     )
