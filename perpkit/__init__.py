@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perpkit.errors import DataError, PerpkitError, RequestError, StrategyError
+    from perpkit.result import Result
     from perpkit.run import backtest
     from perpkit.strategy import field
 
@@ -22,6 +23,7 @@ _HOMES = {
     "DataError": "perpkit.errors",
     "PerpkitError": "perpkit.errors",
     "RequestError": "perpkit.errors",
+    "Result": "perpkit.result",
     "StrategyError": "perpkit.errors",
     "backtest": "perpkit.run",
     "field": "perpkit.strategy",
@@ -31,6 +33,7 @@ __all__ = [
     "DataError",
     "PerpkitError",
     "RequestError",
+    "Result",
     "StrategyError",
     "backtest",
     "field",
@@ -41,3 +44,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'perpkit' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

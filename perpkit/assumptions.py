@@ -385,9 +385,9 @@ def _off_span(market: Market, config: RunConfig) -> list[str]:
     first, last = int(market.tape.time_ns[0]), int(market.tape.time_ns[-1])
     made = []
     if config.start is not None and to_ns(config.start) < first:
-        made.append(f"the data begins at {stamp(first)}, after --from")
+        made.append(f"the data begins at {stamp(first)}, after the start asked for")
     if config.end is not None and to_ns(config.end) > last + HOUR_NS:
-        made.append(f"the run ends at {stamp(last)}, before --to")
+        made.append(f"the run ends at {stamp(last)}, before the end asked for")
     return made
 
 

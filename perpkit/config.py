@@ -258,6 +258,9 @@ ASSUMED = (
 
 
 _IN_WORDS = {
+    "path_type": "write the path of a folder",
+    "datetime_type": "write a date or a time in UTC, 2026-08-15 or 2026-08-15T20:00",
+    "datetime_from_date_parsing": "write a date or a time in UTC, 2026-08-15 or 2026-08-15T20:00",
     "tuple_type": 'write a list of names, ["xyz:NVDA"]',
     "dict_type": "write a table, as in --set pairs.xyz:NVDA=NVDA.RH",
     "model_type": "write a table, as in --set collateral.USTB.share=0.9, settlement.mode=atomic",

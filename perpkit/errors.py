@@ -23,6 +23,10 @@ class PerpkitError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show of it: the sentence, not the way through perpkit."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class RequestError(PerpkitError):
     """The request cannot be carried out as it was made."""

@@ -54,9 +54,9 @@ def check_writable(out: Path) -> None:
     """
     if out.exists():
         if not out.is_dir():
-            raise RequestError(f"--out {out}: is a file; name a folder")
+            raise RequestError(f"{out}: is a file; name a folder")
         if any(out.iterdir()) and not is_result(out):
-            raise RequestError(f"--out {out}: holds files that are not a result; name a new folder")
+            raise RequestError(f"{out}: holds files that are not a result; name a new folder")
     parent = out.absolute().parent
     while not parent.exists():
         parent = parent.parent
@@ -66,7 +66,7 @@ def check_writable(out: Path) -> None:
         probe.rmdir()
     except OSError as e:
         raise RequestError(
-            f"--out {out}: {parent} cannot be written to ({e.strerror}); name another folder"
+            f"{out}: {parent} cannot be written to ({e.strerror}); name another folder"
         ) from e
 
 
@@ -96,7 +96,7 @@ def save(files: Files, out: Path) -> Path:
         _write(files, part)
         _put(part, out)
     except OSError as e:
-        raise RequestError(f"--out {out}: cannot be written ({e.strerror or e})") from e
+        raise RequestError(f"{out}: cannot be written ({e.strerror or e})") from e
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out

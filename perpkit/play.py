@@ -236,9 +236,10 @@ def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any)
     except PerpkitError:
         raise
     except Exception as e:
+        line = _line(e, strategy)
+        rest = "" if line else "; run it uncompiled, --pure-python names the line"
         raise StrategyError(
-            f"{strategy.file.name}{_line(e, strategy)}: decide raised {type(e).__name__}: {e}; "
-            "--pure-python names the line"
+            f"{strategy.file.name}{line}: decide raised {type(e).__name__}: {e}{rest}"
         ) from e
 
 

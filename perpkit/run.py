@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from perpkit.assumptions import Assumption, assumptions, warnings
+from perpkit.assumptions import assumptions, warnings
 from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, prices_of, read_dataset
 from perpkit.engine import engine_stage, prepare
 from perpkit.errors import RequestError, StrategyError
-from perpkit.export import SCHEMA, Files, save
 from perpkit.ledger import CAUSES
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
 from perpkit.market.funding import LONGEST_HOURS
-from perpkit.metrics import METRICS, Context, summarise
-from perpkit.metrics.formula import FundingCheck, check_funding
+from perpkit.metrics import Context, summarise
+from perpkit.metrics.formula import check_funding
 from perpkit.play import Progress, play
+from perpkit.result import Frames, Result, Summary
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
 from perpkit.strategy.load import Strategy, load
@@ -36,46 +36,6 @@ from perpkit.units import HOUR_NS, to_ns
 IDENTITY = 1e-9  # of equity, or of the capital where that is more
 
 Stage = Callable[[str], None]  # told the name of each phase as it begins
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a backtest found."""
-
-    strategy: str
-    frames: dict[str, pl.DataFrame]
-    summary: dict[str, float | int | str | None]  # every metric of perpkit.metrics.METRICS
-    facts: dict[str, float | int | None]  # what the forming of the market has to say
-    assumptions: tuple[Assumption, ...]
-    warnings: tuple[str, ...]
-    manifest: dict[str, Any]
-    funding_checks: tuple[FundingCheck, ...] = ()  # with funding = "both": one a coin
-
-    def save(self, out: Path | str) -> Path:
-        """Write the result folder; it appears whole or not at all.
-
-        Raises
-        ------
-        RequestError
-            If the folder cannot be written, or holds something that is not a result.
-        """
-        return save(Files(self.frames, self.to_dict(), self.manifest), Path(out))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Content of ``summary.json``: every metric with its unit, and what the market said."""
-        made = {
-            "schema": SCHEMA,
-            "strategy": self.strategy,
-            "metrics": {
-                m.name: {"value": self.summary[m.name], "unit": m.unit, "group": m.group}
-                for m in METRICS
-            },
-            "market": self.facts,
-            "warnings": list(self.warnings),
-        }
-        if self.funding_checks:
-            made["funding_against_formula"] = [check._asdict() for check in self.funding_checks]
-        return made
 
 
 def demo() -> Path:
@@ -104,7 +64,7 @@ def open_dataset(config: RunConfig, lead_hours: int = 0) -> Dataset:
     start = None if config.start is None else to_ns(config.start)
     end = None if config.end is None else to_ns(config.end)
     if start is not None and end is not None and start >= end:
-        raise RequestError("start is not before end; swap --from and --to")
+        raise RequestError("start is not before end; swap the two")
     folder = config.data or demo()
     if prices_of(folder) == "external":
         start = None  # formed from the first hour on, then cut: the market depends on no --from
@@ -125,15 +85,24 @@ def backtest(
 ) -> Result:
     """Play a strategy over a dataset.
 
+    Nothing is printed and nothing is written. The first run compiles the engine, once, for up to a
+    minute; ``stage=print`` tells when that is.
+
     Parameters
     ----------
     strategy : path of a strategy file, or the name of one
     data : dataset folder; none: the shipped demo
-    params : the strategy's parameters, those not given at their defaults
-    config : settings of the run, see :class:`perpkit.config.RunConfig`
+    params : the strategy's parameters by name, those not given at their defaults
+    config : settings of the run by name, such as ``{"capital": 250_000, "start": "2026-01-01"}``:
+        every setting of docs/run-file.md, its tables as dicts. ``data`` and ``params`` given beside
+        it win over its own.
     pure_python : run everything uncompiled; the numbers are the same
     progress : called with rows played and rows in all
     stage : called with the name of each phase as it begins
+
+    Returns
+    -------
+    the result: ``summary``, ``frames``, ``warnings``, ``assumptions``; ``save(DIR)`` writes it
 
     Raises
     ------
@@ -142,15 +111,36 @@ def backtest(
 
     Examples
     --------
-    >>> backtest("funding_carry").summary["net_apr"]  # doctest: +SKIP
+    >>> result = backtest("funding_carry", params={"enter_apr": 0.05})  # doctest: +SKIP
+    >>> result.summary["net_apr"]  # doctest: +SKIP
     """
-    loaded = load(str(strategy))
+    loaded = load(str(_path(strategy)))
     check_names(loaded)
-    settings = dict(config or {})
-    settings["params"] = {**settings.get("params", {}), **(params or {})}
+    settings = dict(_named("config", config))
+    given = dict(_named("params", params))
+    own = [parameter.name for parameter in loaded.parameters]
+    for name in settings.keys() & set(own):
+        raise RequestError(f"{name} is a parameter of {loaded.name}; give it in params, not config")
+    for name in given.keys() & RunConfig.model_fields.keys():
+        raise RequestError(f"{name} is a setting of the run; give it in config, not params")
+    settings["params"] = {**_named('config["params"]', settings.get("params")), **given}
     if data is not None:
-        settings["data"] = Path(data)
+        settings["data"] = _path(data)
     return run(loaded, check_config(settings), pure_python, progress, stage)
+
+
+def _path(told: object) -> object:
+    """A path with the user's own folder for its ~, as a shell has it."""
+    return Path(told).expanduser() if isinstance(told, (str, os.PathLike)) else told
+
+
+def _named(what: str, told: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Values by name, none where none are told."""
+    if told is None:
+        return {}
+    if not (isinstance(told, Mapping) and all(isinstance(name, str) for name in told)):
+        raise RequestError(f"{what} was {told!r}: write a dict of values by name")
+    return told
 
 
 def run(
@@ -198,8 +188,8 @@ def run(
     told = warnings(market, config, frames)
     return Result(
         strategy.name,
-        frames,
-        summary,
+        Frames(frames),
+        Summary(summary),
         market.facts,
         assumed,
         told,

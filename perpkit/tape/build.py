@@ -251,7 +251,7 @@ def cut_before(market: Market, start_ns: int) -> Market:
     if first > len(tape.time_ns) - 2:
         raise DataError(
             f"{market.dataset.folder.name}: ends at {stamp(int(tape.time_ns[-1]))}, not two hours "
-            f"after --from {stamp(start_ns)}; start earlier"
+            f"after the start, {stamp(start_ns)}; start earlier"
         )
     hourly = {
         name: getattr(tape, name)[first:]

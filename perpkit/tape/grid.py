@@ -91,5 +91,5 @@ def refuse_gaps(
     raise DataError(
         f"{what} of {names[column]} is missing for {length} hours from {stamp(int(time_ns[first]))}"
         f", longer than max_stale_hours = {limit}; fill it at the source{aside}, raise "
-        "max_stale_hours, or choose another --from and --to"
+        "max_stale_hours, or choose another start and end"
     )

@@ -88,9 +88,7 @@ def refuse_portfolio(config: RunConfig, venues: Sequence[str], first_ns: int) ->
                 "is; leave it out"
             )
     if first_ns < PORTFOLIO_NS and set(venues) != {"baseline"}:
-        raise RequestError(
-            "portfolio_margin: there is none before 2025-12-23; start the run then (--from)"
-        )
+        raise RequestError("portfolio_margin: there is none before 2025-12-23; start the run then")
     lent = [pledge for pledge in config.collateral.values() if pledge.share > 0.0]
     if not any(pledge.accounts is None for pledge in lent):
         raise RequestError(

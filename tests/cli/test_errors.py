@@ -78,7 +78,7 @@ def test_from_a_shell(
         (["--capital", "nan"], ["capital was nan"]),
         (["--capital", "much"], ["--capital", "valid number"]),
         (["--from", "soon"], ["start was 'soon'"]),
-        (["--from", "2025-10-21", "--to", "2025-10-14"], ["swap --from and --to"]),
+        (["--from", "2025-10-21", "--to", "2025-10-14"], ["start is not before end"]),
         (["--config", "nowhere.toml"], ["nowhere.toml", "cannot be read", "--config"]),
         (["--config", "."], ["cannot be read"]),
         (["--nothing"], ["--nothing"]),

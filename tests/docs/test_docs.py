@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
 import perpkit
@@ -186,6 +187,15 @@ def test_every_frame_has_its_columns(result: Result) -> None:
     assert {name: names(told[name]) for name in result.frames} == {
         name: frame.columns for name, frame in result.frames.items()
     }
+
+
+def test_a_unit_says_the_type(result: Result) -> None:
+    told = tables("files.md")
+    kinds: dict[str, Any] = {"UTC": pl.Datetime("ms", "UTC"), "": pl.String}
+    for name, frame in result.frames.items():
+        of_unit = {names([row])[0]: kinds.get(row[1], pl.Float64) for row in told[name]}
+        ids = of_unit.keys() & {"fill_id", "settlement_id"}
+        assert dict(frame.schema) == of_unit | dict.fromkeys(ids, pl.Int64), name
 
 
 def test_every_file_is_told(result: Result, tmp_path: Path) -> None:

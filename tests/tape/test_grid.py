@@ -136,7 +136,7 @@ def test_longer_gap_is_told_whole(present: str, hours: int, since: str) -> None:
     assert refused(present, 3) == (
         f"perps.parquet: mark_px of NVDA is missing for {hours} hours from 2026-08-12 {since}, "
         "longer than max_stale_hours = 3; fill it at the source, raise max_stale_hours, or choose "
-        "another --from and --to"
+        "another start and end"
     )
 
 
@@ -204,9 +204,7 @@ def test_missing_quotes_are_carried_or_refused(tiny_dataset: Path) -> None:
 
 def test_quotes_that_end_early_are_a_gap(tiny_dataset: Path) -> None:
     without(tiny_dataset, "tokens", "NVDAon", [2, 3, 4, 5])
-    with pytest.raises(
-        DataError, match=r"4 hours from 2026-08-12 07:00Z.* another --from and --to"
-    ):
+    with pytest.raises(DataError, match=r"4 hours from 2026-08-12 07:00Z.* another start and end"):
         form(read_dataset(tiny_dataset), RunConfig())
 
 
