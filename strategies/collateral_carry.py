@@ -106,7 +106,8 @@ def decide(t, past, book, p, mine, target):
         wanted = hysteresis(mine[m].on, apr, p.enter_apr, p.exit_apr)
         share = book.tokens[k].multiplier
         held = (book.tokens[k].units - book.tokens[k].pending) * share
-        lost = mine[m].on and held > 0.0 and perp.position == 0.0  # liquidated, or never filled
+        # Liquidated, cut to nothing, or never filled; what is under way is waited for.
+        lost = perp.position == 0.0 and (held > 0.0 or book.tokens[k].units == 0.0)
         if not past.live[-1, k] or (perp.barred and not mine[m].on):
             continue  # both legs or none
         if mine[m].on and (lost or not wanted):

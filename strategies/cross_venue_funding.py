@@ -97,7 +97,7 @@ def tend(book, ahead, p, mine, i, target):
     late = pair.uneven_hours >= p.patience_hours
     keep = min(keep_frac(book, mine, first.account, p), keep_frac(book, mine, second.account, p))
     over = not hysteresis(True, pair.side * ahead, p.enter_apr, p.exit_apr)
-    if (over and near(first, second, p)) or (late and units == 0.0):
+    if (over and near(first, second, p)) or (units == 0.0 and (late or not uneven)):
         pair.on = False
         hold(target, book, mine, i, 0.0)
     elif late or (keep < 1.0 and not uneven):

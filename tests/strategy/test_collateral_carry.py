@@ -67,7 +67,10 @@ def test_an_entry_by_hand(tmp_path: Path) -> None:
 def test_it_survives_the_rise_that_was_asked_for(tmp_path: Path, rise: float, died: int) -> None:
     result = play(small(tmp_path, rise))
     assert result.summary["liquidations"] == died
-    if not died:
+    if died:  # the tokens are sold with the next quote, and the coin is not entered again
+        assert position(result, "ABCx", 10) > 0.0
+        assert (position(result, "ABCx", 11), position(result, "sim:ABC", 19)) == (0.0, 0.0)
+    else:
         # 2,000 cash, 18,000 bills less 5%; sold at 99.96, 27.35 of fees; maintenance 5%.
         value = 2_000 + 17_100 - 608.01 * (125.0 - 99.96) - 27.35
         value += 608.01 * (100 + 100 + 125) * 1e-5  # funding of rows 8 to 10
