@@ -85,8 +85,9 @@ def pair_usd(book, a, p):
 def requires(supply):
     if "treasury" not in supply.kinds:
         return (
-            "a Treasury token as margin, and the run has none; pledge one with [collateral.TOKEN] "
-            "in the run file, which docs/strategies/collateral_carry.md shows"
+            "a Treasury token as margin, and the run has none; pledge one: "
+            "--set collateral.USTB.share=0.9 --set collateral.USTB.apr=0.0375 "
+            '--set "terms.collateral=USDC, USTB"'
         )
     if not any(k >= 0 and supply.kinds[k] == "equity" for k in supply.token_of):
         return "a perp that is paired with a tokenized stock, and no coin of the run is; add tokens"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,10 @@ def test_refused_where_there_is_no_bill(
     assert (out, list(tmp_path.iterdir())) == ("", [])
     assert err.startswith("perpkit: xyz-2026-08: collateral_carry needs a Treasury token as margin")
     assert err.count("\n") == 1
+    # What it says to do is enough.
+    remedy = shlex.split(err.partition("pledge one: ")[2])
+    asked = ["backtest", "collateral_carry", "--to", "2025-10-15", "--pure-python", *remedy]
+    assert main(asked) == 0
 
 
 def test_refused_without_a_hedge(tmp_path: Path) -> None:
