@@ -29,6 +29,7 @@ from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
 from perpkit.strategy.load import Strategy, load
 from perpkit.strategy.params import bind
+from perpkit.strategy.supply import check_supply
 from perpkit.tape import Market, complete, cut_before, lay, settles_over_hours
 from perpkit.tape.splits import units_of
 from perpkit.units import HOUR_NS, to_ns
@@ -171,6 +172,7 @@ def run(
         if config.start is not None and settles_over_hours(laid.market, config):
             # The first settlement is of hours before --from; a whole interval is within these.
             laid = lay(open_dataset(config, LONGEST_HOURS), config, end_ns=end)
+        check_supply(strategy, laid.market)
     if not pure_python:  # after all that can be refused without it
         with timed(engine_stage(strategy)):
             prepare(strategy)

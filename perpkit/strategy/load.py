@@ -40,6 +40,7 @@ class Strategy:
     targets: Callable[..., Any] | None
     sources: tuple[Path, ...]  # the file and what it imports of its own
     constants: str = ""  # values of those modules' globals, which compiled code holds as constants
+    requires: Callable[..., Any] | None = None  # says what a run lacks; see perpkit.strategy.supply
 
     @property
     def digest(self) -> str:
@@ -111,6 +112,9 @@ def load(what: str) -> Strategy:
         )
     if decide is not None:
         _check_decide(decide, where)
+    requires = getattr(module, "requires", None)
+    if requires is not None:
+        _check_requires(requires, where)
     known = parameters(getattr(module, "Params", None), where)
     memory = memory_dtype(getattr(module, "Memory", None), where)
     for name in [p.name for p in known] + [n for n in memory.names or () if n != "_"]:
@@ -120,7 +124,9 @@ def load(what: str) -> Strategy:
     constants = "".join(_constants(x) for x in own.values())
     doc = (module.__doc__ or "").strip().partition("\n")[0]
     name = file.stem if _is_path(what) else what
-    return Strategy(name, file, doc, known, memory, decide, targets, tuple(own), constants)
+    return Strategy(
+        name, file, doc, known, memory, decide, targets, tuple(own), constants, requires
+    )
 
 
 def _check_decide(decide: Callable[..., None], where: str) -> None:
@@ -134,6 +140,20 @@ def _check_decide(decide: Callable[..., None], where: str) -> None:
         raise StrategyError(
             f"{where}:{decide.__code__.co_firstlineno}: decide takes "
             f"(t, past, book, p, mine, target), this one takes ({', '.join(names)})"
+        )
+
+
+def _check_requires(requires: Callable[..., Any], where: str) -> None:
+    if not inspect.isfunction(requires) or inspect.isgeneratorfunction(requires):
+        raise StrategyError(
+            f"{where}: requires is not a plain function; write def requires(supply) that returns "
+            "what is missing, or rename it"
+        )
+    names = list(inspect.signature(requires).parameters)
+    if len(names) != 1:
+        raise StrategyError(
+            f"{where}:{requires.__code__.co_firstlineno}: requires takes (supply), this one takes "
+            f"({', '.join(names)})"
         )
 
 
@@ -159,7 +179,7 @@ def _import(file: Path) -> ModuleType:
         place = file.name if e.filename is None else f"{Path(e.filename).name}:{e.lineno}"
         raise StrategyError(f"{place}: {e.msg}") from e
     except (Exception, SystemExit) as e:
-        line = _line_of(e, file)
+        line = line_of(e, file)
         raise StrategyError(f"{file.name}{line}: {type(e).__name__}: {e}") from e
     finally:
         sys.dont_write_bytecode = before_bytecode
@@ -168,7 +188,8 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
-def _line_of(error: BaseException, file: Path) -> str:
+def line_of(error: BaseException, file: Path) -> str:
+    """Where in the file an error came from: ``":12"``, or nothing."""
     line = ""
     trace = error.__traceback__
     while trace is not None:

@@ -32,11 +32,12 @@ from perpkit.rulebook import VENUE_KEYS, CoinTerms, TermChoice, resolve_terms, v
 from perpkit.rulebook.document import document_keys, document_venues
 from perpkit.rulebook.keys import CONFIDENCES, GROUPS
 from perpkit.run import Result
+from perpkit.strategy.supply import Supply
 from perpkit.told import IssuerTerms
 from perpkit.units import to_ns
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "strategies").glob("*.md")])
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
@@ -246,3 +247,4 @@ def test_what_a_strategy_sees_is_told() -> None:
     assert names(told["book.perps"]) == list(PERP_VIEW.names or ())
     assert names(told["book.tokens"]) == list(TOKEN_VIEW.names or ())
     assert names(told["book.accounts"]) == list(ACCOUNT_VIEW.names or ())
+    assert names(told["requires(supply)"]) == list(Supply._fields)
