@@ -16,7 +16,7 @@ from perpkit.errors import StrategyError, nearest
 from perpkit.layout import layout
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.rule import Entry as CacheEntry
-from perpkit.strategy.load import Strategy
+from perpkit.strategy.load import HELPERS, Strategy
 from perpkit.strategy.params import params_dtype
 
 PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
@@ -39,7 +39,7 @@ def is_compiled(strategy: Strategy) -> bool:
 
 
 def _entry(strategy: Strategy, kind: str) -> CacheEntry:
-    own = () if strategy.decide is None else strategy.sources
+    own = () if strategy.decide is None else (*strategy.sources, HELPERS)
     told = "" if strategy.decide is None else strategy.constants
     return CacheEntry(kind, (*own, Path(__file__), *rule_sources()), told)
 

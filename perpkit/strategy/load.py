@@ -21,6 +21,7 @@ from perpkit.shipped import shipped_folder, user_folder
 from perpkit.strategy.params import Parameter, memory_dtype, parameters
 
 GROUP = "perpkit.strategies"
+HELPERS = Path(__file__).with_name("helpers.py")  # which any strategy may have compiled in
 DECIDE_ARGUMENTS = 6
 # Names that a numpy record already has: a field of that name could not be reached.
 _RESERVED = frozenset(dir(np.recarray)) | frozenset(dir(np.record))
@@ -43,8 +44,8 @@ class Strategy:
 
     @property
     def digest(self) -> str:
-        """Digest of the file, its own imports, their globals and the interpreter."""
-        return digest(self.sources, self.constants)
+        """Digest of the file, its own imports, perpkit's helpers, globals and the interpreter."""
+        return digest((*self.sources, HELPERS), self.constants)
 
 
 def places() -> dict[str, Path]:
