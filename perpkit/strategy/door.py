@@ -16,7 +16,7 @@ from perpkit.errors import StrategyError, nearest
 from perpkit.layout import layout
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.rule import Entry as CacheEntry
-from perpkit.strategy.load import HELPERS, Strategy
+from perpkit.strategy.load import HELPERS, Strategy, place_of
 from perpkit.strategy.params import params_dtype
 
 PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
@@ -200,7 +200,8 @@ def plan_of(strategy: Strategy, plan: Plan, values: dict[str, Any]) -> F64:
             told = strategy.targets(plan)
         made = np.ascontiguousarray(told, dtype=np.float64)
     except Exception as e:
-        raise StrategyError(f"{strategy.file.name}: targets: {type(e).__name__}: {e}") from e
+        place = place_of(e, strategy.sources) or strategy.file.name
+        raise StrategyError(f"{place}: targets: {type(e).__name__}: {e}") from e
     wanted = (len(plan.past.time_ns), width)
     if made.shape != wanted:
         raise StrategyError(

@@ -179,6 +179,18 @@ def _line_of(error: BaseException, file: Path) -> str:
     return line
 
 
+def place_of(error: BaseException, sources: tuple[Path, ...]) -> str:
+    """File and line, of these files, where an error came from; "" for none of them."""
+    own = {str(path): path.name for path in sources}
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file in own:
+            found = f"{own[file]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
 def _beside(folder: Path, names: set[str]) -> Iterator[str]:
     for name in names:
         origin = getattr(sys.modules.get(name), "__file__", None)

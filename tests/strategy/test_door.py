@@ -161,7 +161,7 @@ def test_a_plan_with_parameters(write: Write, week: Path) -> None:
         ("return np.zeros((72, 5))", "the tape needs (72, 8): one column a perp, then one a token"),
         ("return None", "the tape needs (72, 8)"),
         ("return 'much'", "s.py: targets: ValueError"),
-        ("return tape.nosuch", "s.py: targets: AttributeError"),
+        ("return tape.nosuch", "s.py:3: targets: AttributeError"),
         ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-10-14 00:00Z"),
         ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-10-14 00:00Z"),
     ],

@@ -1,0 +1,129 @@
+"""All checks of one strategy, in their order, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from perpkit.errors import StrategyError
+from perpkit.research.strategy_check.behaviour import bounds, determinism, finite, idle, scale
+from perpkit.research.strategy_check.findings import (
+    CHECKS,
+    Finding,
+    failed,
+    passed,
+    skipped,
+)
+from perpkit.research.strategy_check.grounds import Ground
+from perpkit.research.strategy_check.guard import Guard, watching
+from perpkit.research.strategy_check.lookahead import audit
+from perpkit.research.strategy_check.trace import Trace, record
+from perpkit.run import check_names
+from perpkit.strategy.door import compiled_entry
+from perpkit.strategy.load import Strategy, find, load
+
+Begin = Callable[[str], None]  # told the name of each check as it begins
+
+
+def examine(
+    what: str,
+    grounds: tuple[Ground, ...],
+    *,
+    compiled: bool = True,
+    begin: Begin = lambda _: None,
+) -> Iterator[Finding]:
+    """Ask every question of :data:`CHECKS`; answers come as they are found.
+
+    Parameters
+    ----------
+    what : path or name of a strategy
+    grounds : the market it is checked on, and one of stress where it is to be played
+    compiled : whether to compile it too
+    begin : called with the name of each check
+
+    Raises
+    ------
+    DataError, RequestError
+        If a market cannot be played at all.
+    """
+    guard = Guard(find(what))
+    begin("loads")
+    try:
+        with watching(guard):
+            strategy = load(what)
+        check_names(strategy)
+    except StrategyError as e:
+        yield failed("loads", str(e))
+        yield from _rest("loads", guard)
+        return
+    yield passed(
+        "loads", f"{strategy.name}: {strategy.doc or 'no first line that says what it is'}"
+    )
+    traces: list[Trace] = []
+    for name, ground in zip(("demo", "stress"), grounds, strict=False):
+        begin(name)
+        with watching(guard):
+            finding = _dry_run(name, strategy, ground, traces)
+        yield finding
+    if len(grounds) < 2:
+        yield skipped("stress", "no market of stress was given")
+    begin("files")
+    yield guard.finding()
+    if len(traces) < len(grounds):
+        yield from _rest("files", guard, "it does not run")
+        return
+    for name, check in (
+        ("look-ahead", lambda: audit(traces)),
+        ("determinism", lambda: determinism(traces[0])),
+        ("finite", lambda: finite(traces[0])),
+        ("scale", lambda: scale(traces[0])),
+        ("idle", lambda: idle(traces[0])),
+        ("bounds", lambda: bounds(traces[0])),
+    ):
+        begin(name)
+        yield _asked(name, check)
+    begin("compiles")
+    yield _compiles(strategy, compiled)
+
+
+def _rest(last: str, guard: Guard, why: str = "it does not load") -> Iterator[Finding]:
+    names = list(CHECKS)
+    for name in names[names.index(last) + 1 :]:
+        yield guard.finding() if name == "files" and guard.found else skipped(name, why)
+
+
+def _dry_run(name: str, strategy: Strategy, ground: Ground, traces: list[Trace]) -> Finding:
+    try:
+        trace = record(strategy, ground)
+    except StrategyError as e:
+        return failed(name, _without_advice(e))
+    traces.append(trace)
+    perps = len(ground.market.names.coins)
+    return passed(
+        name,
+        f"{ground.hours:,} hours of {ground.name}, {perps} perps: {trace.decisions:,} targets, "
+        f"{len(trace.played.fills):,} fills",
+    )
+
+
+def _without_advice(error: StrategyError) -> str:
+    return str(error).removesuffix("; --pure-python names the line")
+
+
+def _asked(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except StrategyError as e:
+        return failed(name, _without_advice(e))
+
+
+def _compiles(strategy: Strategy, compiled: bool) -> Finding:
+    name = "compiles"
+    if strategy.decide is None:
+        return skipped(name, "a plan is plain Python")
+    if not compiled:
+        return skipped(name, "not asked for")
+    try:
+        compiled_entry(strategy)
+    except StrategyError as e:
+        return failed(name, str(e))
+    return passed(name, "to machine code, which a backtest will find")
