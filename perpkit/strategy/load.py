@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,18 +48,31 @@ class Strategy:
         return digest((*self.sources, HELPERS), self.constants)
 
 
-def places() -> dict[str, Path]:
-    """Strategy files that run by name: shipped, in the user's folder, and installed."""
-    found: dict[str, Path] = {}
-    for folder in (shipped_folder("strategies"), user_folder() / "strategies"):
+class Place(NamedTuple):
+    """Where a strategy that runs by name comes from."""
+
+    file: Path
+    origin: str  # shipped, yours or installed
+
+
+def offered() -> dict[str, Place]:
+    """Strategies that run by name: shipped, in the user's folder, and installed."""
+    found: dict[str, Place] = {}
+    folders = {"shipped": shipped_folder("strategies"), "yours": user_folder() / "strategies"}
+    for origin, folder in folders.items():
         for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
             if not file.name.startswith("_"):
-                found.setdefault(file.stem, file)
+                found.setdefault(file.stem, Place(file, origin))
     for point in entry_points(group=GROUP):
-        origin = _origin(point.module)
-        if origin is not None:
-            found.setdefault(point.name, Path(origin))
+        source = _origin(point.module)
+        if source is not None:
+            found.setdefault(point.name, Place(Path(source), "installed"))
     return found
+
+
+def places() -> dict[str, Path]:
+    """Files of the strategies that run by name."""
+    return {name: place.file for name, place in offered().items()}
 
 
 def _origin(module: str) -> str | None:

@@ -39,7 +39,7 @@ class Request:
     ----------
     strategy : path or name
     data : dataset folder; none: that of the settings, else the shipped demo
-    settings : settings of the run, see :class:`perpkit.config.RunConfig`
+    settings : settings of the run, see :class:`perpkit.config.RunConfig`; ``params`` among them
     hours : rows of each market
     seconds : after which the check is given up
     compiled : whether to compile the strategy too

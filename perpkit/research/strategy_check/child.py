@@ -38,11 +38,13 @@ def main() -> None:
 
 
 def _carry_out(request: Mapping[str, Any], folder: Path, tell: Any) -> None:
-    data = request["data"]
+    data, settings = request["data"], dict(request["settings"])
+    params = settings.pop("params", {})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         grounds = (
-            ground(None if data is None else Path(data), request["hours"], request["settings"]),
+            ground(None if data is None else Path(data), request["hours"], settings),
             stress_ground(Path(scratch), request["hours"]),
         )
-        for finding in examine(request["strategy"], grounds, compiled=request["compiled"]):
+        asked = examine(request["strategy"], grounds, params=params, compiled=request["compiled"])
+        for finding in asked:
             tell(name=finding.name, status=finding.status.value, says=finding.says)

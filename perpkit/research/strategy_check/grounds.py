@@ -57,11 +57,12 @@ def ground(
     told: dict[str, Any] = dict(settings or {})
     where = Path(folder or told.get("data") or demo())
     told["data"] = where
-    if "coins" not in told or "end" not in told:
+    config = check_config(told)
+    if config.coins is None or config.end is None:
         dataset = read_dataset(where)
         told.setdefault("coins", _few(dataset))
-        told.setdefault("end", _end(dataset, told.get("start"), hours))
-    config = check_config(told)
+        told.setdefault("end", _end(dataset, config.start, hours))
+        config = check_config(told)
     end = None if config.end is None else to_ns(config.end)
     market = form(open_dataset(config), config, end_ns=end, pure_python=True)
     return Ground(name or where.resolve().name, market, config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from perpkit.errors import StrategyError
 from perpkit.research.strategy_check.behaviour import bounds, determinism, finite, idle, scale
@@ -21,15 +22,13 @@ from perpkit.run import check_names
 from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import Strategy, find, load
 
-Begin = Callable[[str], None]  # told the name of each check as it begins
-
 
 def examine(
     what: str,
     grounds: tuple[Ground, ...],
     *,
+    params: Mapping[str, Any] | None = None,
     compiled: bool = True,
-    begin: Begin = lambda _: None,
 ) -> Iterator[Finding]:
     """Ask every question of :data:`CHECKS`; answers come as they are found.
 
@@ -37,8 +36,8 @@ def examine(
     ----------
     what : path or name of a strategy
     grounds : the market it is checked on, and one of stress where it is to be played
+    params : parameters, those not given at their defaults
     compiled : whether to compile it too
-    begin : called with the name of each check
 
     Raises
     ------
@@ -46,7 +45,6 @@ def examine(
         If a market cannot be played at all.
     """
     guard = Guard(find(what))
-    begin("loads")
     try:
         with watching(guard):
             strategy = load(what)
@@ -60,13 +58,11 @@ def examine(
     )
     traces: list[Trace] = []
     for name, ground in zip(("demo", "stress"), grounds, strict=False):
-        begin(name)
         with watching(guard):
-            finding = _dry_run(name, strategy, ground, traces)
+            finding = _dry_run((name, ground), strategy, params or {}, traces)
         yield finding
     if len(grounds) < 2:
         yield skipped("stress", "no market of stress was given")
-    begin("files")
     yield guard.finding()
     if len(traces) < len(grounds):
         yield from _rest("files", guard, "it does not run")
@@ -79,9 +75,7 @@ def examine(
         ("idle", lambda: idle(traces[0])),
         ("bounds", lambda: bounds(traces[0])),
     ):
-        begin(name)
         yield _asked(name, check)
-    begin("compiles")
     yield _compiles(strategy, compiled)
 
 
@@ -91,9 +85,12 @@ def _rest(last: str, guard: Guard, why: str = "it does not load") -> Iterator[Fi
         yield guard.finding() if name == "files" and guard.found else skipped(name, why)
 
 
-def _dry_run(name: str, strategy: Strategy, ground: Ground, traces: list[Trace]) -> Finding:
+def _dry_run(
+    on: tuple[str, Ground], strategy: Strategy, params: Mapping[str, Any], traces: list[Trace]
+) -> Finding:
+    name, ground = on
     try:
-        trace = record(strategy, ground)
+        trace = record(strategy, ground, **params)
     except StrategyError as e:
         return failed(name, _without_advice(e))
     traces.append(trace)
