@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numba
 import numpy as np
 
 from perpkit.arrays import F64, Past, Target, View
@@ -35,7 +37,23 @@ class Plan(NamedTuple):
 
 def is_compiled(strategy: Strategy) -> bool:
     """Whether the strategy's compiled entry is in the cache."""
-    return any(is_cached(_entry(strategy, kind)) for kind in (PLAIN, ALLOCATING))
+    with _checked():
+        return any(is_cached(_entry(strategy, kind)) for kind in (PLAIN, ALLOCATING))
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Compile with every index checked, as the flag in the cache's key tells.
+
+    A strategy that reads past now, or asks for an instrument that is not there, would otherwise
+    read the next hour, or write where something else lies. What it costs a run cannot be measured.
+    """
+    before = numba.config.BOUNDSCHECK
+    numba.config.BOUNDSCHECK = 1
+    try:
+        yield
+    finally:
+        numba.config.BOUNDSCHECK = before
 
 
 def _entry(strategy: Strategy, kind: str) -> CacheEntry:
@@ -54,10 +72,11 @@ def compiled_entry(strategy: Strategy) -> Entry:
         If ``decide`` uses something that cannot be compiled.
     """
     entry: Entry
-    if strategy.decide is None:
-        entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
-    else:
-        entry = _compiled_decide(strategy)
+    with _checked():
+        if strategy.decide is None:
+            entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
+        else:
+            entry = _compiled_decide(strategy)
     _answer_at_once(entry)
     return entry
 

@@ -175,7 +175,9 @@ def test_a_new_user_writes_edits_checks_and_plays(command: Command, work: Path) 
     played = command("backtest", "my_idea.py", "--json", cwd=work)
     assert (played.code, played.err) == (0, "")
     assert json.loads(played.out)["strategy"] == "my_idea"
-    params = json.loads((work / "runs" / "my_idea-demo" / "manifest.json").read_text())["params"]
+    params = json.loads((work / "runs" / "my_idea-demo" / "manifest.json").read_text())["strategy"][
+        "params"
+    ]
     assert (params["lookback_hours"], params["enter_apr"]) == (48, 0.05)
 
 

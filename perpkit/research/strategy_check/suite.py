@@ -92,7 +92,7 @@ def _dry_run(
     try:
         trace = record(strategy, ground, **params)
     except StrategyError as e:
-        return failed(name, _without_advice(e))
+        return failed(name, str(e))
     traces.append(trace)
     perps = len(ground.market.names.coins)
     return passed(
@@ -102,15 +102,11 @@ def _dry_run(
     )
 
 
-def _without_advice(error: StrategyError) -> str:
-    return str(error).removesuffix("; --pure-python names the line")
-
-
 def _asked(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except StrategyError as e:
-        return failed(name, _without_advice(e))
+        return failed(name, str(e))
 
 
 def _compiles(strategy: Strategy, compiled: bool) -> Finding:
