@@ -61,7 +61,7 @@ def offered() -> dict[str, Place]:
     folders = {"shipped": shipped_folder("strategies"), "yours": user_folder() / "strategies"}
     for origin, folder in folders.items():
         for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-            if not file.name.startswith("_"):
+            if not file.name.startswith(("_", "test_")):
                 found.setdefault(file.stem, Place(file, origin))
     for point in entry_points(group=GROUP):
         source = _origin(point.module)

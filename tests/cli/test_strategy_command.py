@@ -200,10 +200,10 @@ def test_one_that_never_returns_is_ended_and_named(inside: Command, work: Path, 
     (work / "stuck.py").write_text(text)
     few = work / "few.toml"
     few.write_text('coins = ["sim:ORCA"]\n')
-    told = ("--config", few, "--hours", 48, "--seconds", 15)
+    told = ("--config", few, "--hours", 48, "--seconds", 20)
     ran = inside("strategy", "check", "stuck.py", *told, cwd=work)
     assert (ran.code, ran.err) == (4, "")
-    assert "stuck.py:4: decide had not returned after 15 s" in " ".join(ran.out.split())
+    assert "stuck.py:4: decide had not returned after 20 s" in " ".join(ran.out.split())
     assert names(work) == ["stuck.py"]
 
 

@@ -22,6 +22,7 @@ import pytest
 import perpkit
 from perpkit import strategy
 from perpkit.arrays import Event, Past, Reason
+from perpkit.cli.strategy import _HOURS, _SECONDS
 from perpkit.config import RunConfig, check_config
 from perpkit.config_table import document
 from perpkit.dataset import schema
@@ -261,3 +262,4 @@ def test_what_a_check_asks_is_told() -> None:
     assert f"`{STRESS}`" in text
     assert f"`--hours` ({HOURS})" in text
     assert f"`--seconds`, {SECONDS:g} by default" in text
+    assert (_HOURS, _SECONDS) == (HOURS, SECONDS), "the command's own, which loads nothing for them"

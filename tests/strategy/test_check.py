@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import pytest
 
 from perpkit.research.strategy_check.findings import CHECKS, Report, Status
 from perpkit.research.strategy_check.grounds import Ground, ground
+from perpkit.research.strategy_check.guard import Guard
 from perpkit.research.strategy_check.suite import examine
 
 HERE = Path(__file__).parent
@@ -217,3 +219,57 @@ def test_the_report_is_plain_data(ask: Ask) -> None:
     assert told["passed"] is True
     assert [c["name"] for c in told["checks"]] == list(CHECKS)
     assert {c["status"] for c in told["checks"]} == {"passed", "not run"}
+
+
+def test_a_share_of_the_volume_is_a_size_that_follows(ask: Ask) -> None:
+    text = (
+        "from perpkit.strategy import equity_usd, lots\n"
+        f"{HEAD}    perp = book.perps[0]\n"
+        "    worth = min(1e-5 * past.volume_usd[-1, 0], 0.2 * equity_usd(book))\n"
+        "    target.perps[0] = -lots(worth / perp.mark_px, perp.lots_per_unit)\n"
+    )
+    assert faults(ask(text)) == {}
+
+
+# --------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="numba is switched off")
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ("target.perps[0] = -1.0", Status.PASSED, "answers as Python does"),
+        (
+            "x = (t + 4_000_000_000) * (t + 4_000_000_000)\n    target.perps[0] = -x / 1e18",
+            Status.FAILED,
+            "and not -16 once it is compiled",
+        ),
+        (
+            "made = {'a': [1.0], 2: 3}\n    target.perps[0] = -1.0",
+            Status.FAILED,
+            "decide cannot be compiled",
+        ),
+    ],
+)
+def test_compiled_code_is_held_to_python(
+    week: Ground, tmp_path: Path, body: str, status: Status, says: str
+) -> None:
+    file = tmp_path / "s.py"
+    file.write_text(f"{HEAD}    {body}\n")
+    found = {f.name: f for f in examine(str(file), (week,))}["compiles"]
+    assert found.status is status
+    assert says in found.says
+
+
+# --------------------------------------------------------------------------- where it is
+
+
+def test_a_strategy_among_libraries_is_watched_too(tmp_path: Path) -> None:
+    """An installed one lies beside packages, which may read what is theirs."""
+    site = Path(numba.__file__).parents[1]
+    guard = Guard(site / "my_strategy.py")
+    assert guard._is_own(str(site / "my_strategy.py"))
+    assert not guard._is_own(str(site / "numba" / "core" / "config.py"))
+    mine = Guard(tmp_path / "s.py")
+    assert mine._is_own(str(tmp_path / "helper.py"))
+    assert not mine._is_own(str(tmp_path) + "_other/s.py")

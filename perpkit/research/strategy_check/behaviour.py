@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numba
 import numpy as np
 
 from perpkit.arrays import F64, Past, View
@@ -22,6 +23,7 @@ from perpkit.research.strategy_check.trace import (
     record,
     slices,
 )
+from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import load
 from perpkit.strategy.params import Parameter
 from perpkit.units import stamp
@@ -100,20 +102,27 @@ def _impossible(trace: Trace, told: F64) -> str:
 
 
 def scale(trace: Trace) -> Finding:
-    """Ask with several times the capital: sizes follow it, or do not depend on it."""
+    """Ask with several times the capital: sizes follow it, or do not depend on it.
+
+    The market grows with it: a share of the volume is a size that follows.
+    """
     name = "scale"
     if trace.strategy.decide is None:
         return skipped(name, "a plan knows no capital")
     if not trace.decisions:
         return skipped(name, "nothing was asked for in these hours; use --hours or --data")
     told = [step.answer.targets() for step in trace.steps]
-    grown = _asked(trace, _scaled_values(trace), [_grown(step.view) for step in trace.steps])
+    deeper = trace.past._replace(volume_usd=trace.past.volume_usd * CAPITAL)
+    values = _scaled_values(trace)
+    grown = _asked(trace, values, deeper, [_grown(step.view) for step in trace.steps])
     t, n = _misscaled(trace, told, grown)
     if t < 0:
         return passed(
-            name, f"{CAPITAL:g} times the capital and the USD, {CAPITAL:g} times the size"
+            name,
+            f"with {CAPITAL:g} times the capital, positions and USD parameters targets are "
+            f"{CAPITAL:g} times as large",
         )
-    richer = _asked(trace, trace.values, [_richer(step.view) for step in trace.steps])
+    richer = _asked(trace, trace.values, trace.past, [_richer(step.view) for step in trace.steps])
     if all(a.tobytes() == b.tobytes() for a, b in zip(told, richer, strict=True)):
         return passed(name, "sizes do not depend on capital")
     return failed(
@@ -125,9 +134,9 @@ def scale(trace: Trace) -> Finding:
     )
 
 
-def _asked(trace: Trace, values: dict[str, Any], views: list[View]) -> list[F64]:
+def _asked(trace: Trace, values: dict[str, Any], past: Past, views: list[View]) -> list[F64]:
     strategy = load(str(trace.strategy.file))
-    return [answer.targets() for answer in ask(strategy, values, slices(trace.past), views)]
+    return [answer.targets() for answer in ask(strategy, values, slices(past), views)]
 
 
 def _scaled_values(trace: Trace) -> dict[str, Any]:
@@ -295,3 +304,23 @@ def bounds(trace: Trace) -> Finding:
     if free:
         says += f"; without a least or a most: {', '.join(free)}"
     return passed(name, says)
+
+
+# --------------------------------------------------------------------------- compiled
+
+
+def compiles(trace: Trace) -> Finding:
+    """Compile the strategy, and hold what the compiled code answers to what Python did."""
+    name = "compiles"
+    if trace.strategy.decide is None:
+        return skipped(name, "a plan is plain Python")
+    if numba.config.DISABLE_JIT:
+        return skipped(name, "numba is switched off (NUMBA_DISABLE_JIT)")
+    views = [step.view for step in trace.steps]
+    entry = compiled_entry(trace.strategy)
+    answers = ask(trace.strategy, trace.values, slices(trace.past), views, entry)
+    for t, (step, answer) in enumerate(zip(trace.steps, answers, strict=True)):
+        if not step.answer.same(answer):
+            fault = difference(trace, t, step.answer.targets(), answer.targets())
+            return failed(name, f"{place(trace.strategy)}: {fault} once it is compiled")
+    return passed(name, "to machine code that answers as Python does, and that a backtest finds")

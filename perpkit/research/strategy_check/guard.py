@@ -37,7 +37,8 @@ class Guard:
     """Notes what a strategy's file, or one beside it, reaches for."""
 
     def __init__(self, file: Path) -> None:
-        self.folder = str(file.resolve().parent)
+        self.file = str(file.resolve())
+        self.folder = str(file.resolve().parent) + os.sep
         self.found: dict[str, None] = {}  # sentence parts, in order
         self.active = False
 
@@ -47,12 +48,16 @@ class Guard:
         own = None
         while frame is not None:
             name = frame.f_code.co_filename
-            if name.startswith(self.folder) and not _is_library(name):
+            if self._is_own(name):
                 own, place = frame, f"{Path(name).name}:{frame.f_lineno}"
                 break
             frame = frame.f_back  # type: ignore[assignment]
         if own is not None:
             self.found.setdefault(f"{place}: {what}")
+
+    def _is_own(self, name: str) -> bool:
+        """Whether code is the strategy's; one that is installed has libraries beside it."""
+        return name == self.file or (name.startswith(self.folder) and not _is_library(name))
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Judge one audit event of the interpreter."""
@@ -74,7 +79,7 @@ class Guard:
         while frame is not None and len(names) < 4:
             names.append(frame.f_code.co_filename)
             frame = frame.f_back  # type: ignore[assignment]
-        if any(name.startswith(self.folder) for name in names):
+        if any(self._is_own(name) for name in names):
             self.note(f"imports {module}, which reads files")
 
     def finding(self) -> Finding:

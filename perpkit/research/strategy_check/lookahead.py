@@ -23,7 +23,7 @@ NAME: Final = "look-ahead"
 _PRICES = ("oracle_px", "mark_px", "volume_usd", "bid_px", "ask_px", "fair_px", "nav_px")
 _RATES = ("premium", "funding", "funding_total")
 _KNOWN_AHEAD = ("time_ns", "phase", "hours_to_close", "hours_to_reopen", "hours_to_cash_open")
-_EVEN_CUTS = 16  # of a plan, and as many where it changes
+_EVEN_CUTS, _TURNS = 16, 48  # of a plan: evenly spread, and where it changes
 _SEED = 7
 
 
@@ -148,6 +148,6 @@ def _cuts(plan: F64) -> I64:
     even = np.linspace(0, hours - 2, _EVEN_CUTS).astype(np.int64)
     filled = np.nan_to_num(plan, nan=-1.0)
     turns = np.flatnonzero((filled[1:-1] != filled[:-2]).any(axis=1)) + 1
-    if turns.size > _EVEN_CUTS:
-        turns = turns[np.linspace(0, turns.size - 1, _EVEN_CUTS).astype(np.int64)]
+    if turns.size > _TURNS:
+        turns = turns[np.linspace(0, turns.size - 1, _TURNS).astype(np.int64)]
     return np.unique(np.concatenate((even, turns)))

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from perpkit.errors import StrategyError
-from perpkit.research.strategy_check.behaviour import bounds, determinism, finite, idle, scale
+from perpkit.research.strategy_check.behaviour import (
+    bounds,
+    compiles,
+    determinism,
+    finite,
+    idle,
+    scale,
+)
 from perpkit.research.strategy_check.findings import (
     CHECKS,
     Finding,
@@ -19,7 +26,6 @@ from perpkit.research.strategy_check.guard import Guard, watching
 from perpkit.research.strategy_check.lookahead import audit
 from perpkit.research.strategy_check.trace import Trace, record
 from perpkit.run import check_names
-from perpkit.strategy.door import compiled_entry
 from perpkit.strategy.load import Strategy, find, load
 
 
@@ -76,7 +82,10 @@ def examine(
         ("bounds", lambda: bounds(traces[0])),
     ):
         yield _asked(name, check)
-    yield _compiles(strategy, compiled)
+    if compiled:
+        yield _asked("compiles", lambda: compiles(traces[0]))
+    else:
+        yield skipped("compiles", "not asked for")
 
 
 def _rest(last: str, guard: Guard, why: str = "it does not load") -> Iterator[Finding]:
@@ -107,16 +116,3 @@ def _asked(name: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except StrategyError as e:
         return failed(name, str(e))
-
-
-def _compiles(strategy: Strategy, compiled: bool) -> Finding:
-    name = "compiles"
-    if strategy.decide is None:
-        return skipped(name, "a plan is plain Python")
-    if not compiled:
-        return skipped(name, "not asked for")
-    try:
-        compiled_entry(strategy)
-    except StrategyError as e:
-        return failed(name, str(e))
-    return passed(name, "to machine code, which a backtest will find")

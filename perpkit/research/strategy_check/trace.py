@@ -14,7 +14,7 @@ from perpkit.errors import PerpkitError, StrategyError
 from perpkit.layout import blank
 from perpkit.play import Played, play, replay_of
 from perpkit.research.strategy_check.grounds import Ground
-from perpkit.strategy.door import Plan, plain_entry, plan_of
+from perpkit.strategy.door import Entry, Plan, plain_entry, plan_of
 from perpkit.strategy.load import Strategy, place_of
 from perpkit.strategy.params import bind, params_record
 
@@ -124,16 +124,26 @@ def _answer(target: Target, memory: Any) -> Answer:
 
 
 def ask(
-    strategy: Strategy, values: Mapping[str, Any], pasts: Iterable[Past], views: Iterable[View]
+    strategy: Strategy,
+    values: Mapping[str, Any],
+    pasts: Iterable[Past],
+    views: Iterable[View],
+    entry: Entry | None = None,
 ) -> Iterator[Answer]:
     """Ask ``decide`` hour by hour, its memory its own, with a market and an account of our own.
+
+    Parameters
+    ----------
+    strategy, values : whom to ask, and the parameters
+    pasts, views : what it is shown in each hour
+    entry : how to reach it; none: uncompiled
 
     Raises
     ------
     StrategyError
         If it raises.
     """
-    entry = plain_entry(strategy)
+    entry = entry or plain_entry(strategy)
     params = params_record(strategy.parameters, values)
     memory: Any = None
     target = blank(Target, M=0, K=0)
