@@ -29,7 +29,7 @@ from perpkit.config import RunConfig
 from perpkit.errors import DataError, PerpkitError, StrategyError
 from perpkit.layout import blank, readonly
 from perpkit.strategy.door import Plan, compiled_entry, plain_entry, plan_of
-from perpkit.strategy.load import Strategy
+from perpkit.strategy.load import Strategy, place_of
 from perpkit.strategy.params import params_record
 from perpkit.tape import Market, settings_of
 from perpkit.tape.collateral import place_collateral
@@ -40,6 +40,7 @@ Progress = Callable[[int, int], None]  # rows played, rows in all
 # Hyperliquid documentation, trading/portfolio-margin: liquidatable above 0.95, 20 USDC on top.
 PORTFOLIO_COUNTED, PORTFOLIO_BUFFER_USD = 0.95, 20.0
 
+_PLAYED_TWICE = 100_000  # hours times perps: ten seconds uncompiled
 SLOW_CHUNK = 256  # rows between two reports of a run in plain Python
 
 
@@ -187,6 +188,25 @@ def play(
     DataError
         If a settlement is due on a position and its rate is not known.
     """
+    try:
+        return _play(market, config, strategy, values, pure_python, progress)
+    except StrategyError as e:
+        rows, coins = market.tape.mark_px.shape
+        # Compiled code does not know its lines; the same run uncompiled does, where it is short.
+        raised = strategy.decide is not None and isinstance(e.__cause__, Exception)
+        if raised and not pure_python and rows * coins <= _PLAYED_TWICE:
+            _play(market, config, strategy, values, True, None)
+        raise
+
+
+def _play(
+    market: Market,
+    config: RunConfig,
+    strategy: Strategy,
+    values: Mapping[str, Any],
+    pure_python: bool,
+    progress: Progress | None,
+) -> Played:
     plan = None
     if strategy.decide is None:
         plan = plan_of(strategy, _plan(market), dict(values))
@@ -236,20 +256,15 @@ def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any)
     except PerpkitError:
         raise
     except Exception as e:
-        line = _line(e, strategy)
-        rest = "" if line else "; run it uncompiled, --pure-python names the line"
-        raise StrategyError(
-            f"{strategy.file.name}{line}: decide raised {type(e).__name__}: {e}{rest}"
-        ) from e
+        raise StrategyError(_of_decide(e, strategy)) from e
 
 
-def _line(error: Exception, strategy: Strategy) -> str:
-    line, trace = "", error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(strategy.file):
-            line = f":{trace.tb_lineno}"
-        trace = trace.tb_next
-    return line
+def _of_decide(error: Exception, strategy: Strategy) -> str:
+    place = place_of(error, strategy.sources)
+    told = f"decide raised {type(error).__name__}: {error}"
+    if not place:
+        return f"{strategy.file.name}: {told}; run it uncompiled, --pure-python names the line"
+    return f"{place}: {told}"
 
 
 def _refuse_events(stage: Stage, strategy: Strategy) -> None:

@@ -48,6 +48,7 @@ def test_errors_carry_their_exit_codes() -> None:
         "from perpkit.cli import main; main(['--version'])",
         "from perpkit.cli import main; main(['backtest', '--help'])",
         "from perpkit.cli import main; main(['data', 'check', '--help'])",
+        "from perpkit.cli import main; main(['strategy', 'check', '--help'])",
         "from perpkit.cli import main; main(['rules', 'infer', '--help'])",
         "from perpkit.cli import main; main(['markets', 'funding', '--help'])",
         "from perpkit.cli import main; assert main(['backtest', '--nothing']) == 2",

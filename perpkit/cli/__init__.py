@@ -17,6 +17,8 @@ from perpkit.cli.infer import infer
 from perpkit.cli.markets import markets
 from perpkit.cli.rules import rules
 from perpkit.cli.settlement import settlement
+from perpkit.cli.strategy import strategy
+from perpkit.cli.strategy_help import OfStrategy
 from perpkit.cli.version import show_version
 from perpkit.errors import PerpkitError
 
@@ -33,7 +35,8 @@ app = typer.Typer(
 )
 rules.command("eligibility")(eligibility)
 rules.command("infer")(infer)
-app.command()(backtest)
+app.command(cls=OfStrategy)(backtest)
+app.add_typer(strategy, name="strategy")
 app.add_typer(data, name="data")
 app.add_typer(rules, name="rules")
 app.add_typer(markets, name="markets")

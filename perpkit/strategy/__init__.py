@@ -1,11 +1,30 @@
 """Strategies: one plain Python file each, reached through one door.
 
->>> from perpkit.strategy import field, rule
+>>> from perpkit.strategy import field, lots, rule
 """
 
 from __future__ import annotations
 
 from perpkit.rule import rule
+from perpkit.strategy.helpers import (
+    close_pair,
+    equity_usd,
+    gross_usd,
+    hysteresis,
+    lots,
+    open_pair,
+    trailing_apr,
+)
 from perpkit.strategy.params import field
 
-__all__ = ["field", "rule"]
+__all__ = [
+    "close_pair",
+    "equity_usd",
+    "field",
+    "gross_usd",
+    "hysteresis",
+    "lots",
+    "open_pair",
+    "rule",
+    "trailing_apr",
+]

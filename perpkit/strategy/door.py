@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numba
 import numpy as np
 
 from perpkit.arrays import F64, Past, Target, View
@@ -16,7 +18,7 @@ from perpkit.errors import StrategyError, nearest
 from perpkit.layout import layout
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.rule import Entry as CacheEntry
-from perpkit.strategy.load import Strategy
+from perpkit.strategy.load import HELPERS, Strategy, place_of
 from perpkit.strategy.params import params_dtype
 
 PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
@@ -35,11 +37,27 @@ class Plan(NamedTuple):
 
 def is_compiled(strategy: Strategy) -> bool:
     """Whether the strategy's compiled entry is in the cache."""
-    return any(is_cached(_entry(strategy, kind)) for kind in (PLAIN, ALLOCATING))
+    with _checked():
+        return any(is_cached(_entry(strategy, kind)) for kind in (PLAIN, ALLOCATING))
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Compile with every index checked, as the flag in the cache's key tells.
+
+    A strategy that reads past now, or asks for an instrument that is not there, would otherwise
+    read the next hour, or write where something else lies. What it costs a run cannot be measured.
+    """
+    before = numba.config.BOUNDSCHECK
+    numba.config.BOUNDSCHECK = 1
+    try:
+        yield
+    finally:
+        numba.config.BOUNDSCHECK = before
 
 
 def _entry(strategy: Strategy, kind: str) -> CacheEntry:
-    own = () if strategy.decide is None else strategy.sources
+    own = () if strategy.decide is None else (*strategy.sources, HELPERS)
     told = "" if strategy.decide is None else strategy.constants
     return CacheEntry(kind, (*own, Path(__file__), *rule_sources()), told)
 
@@ -54,10 +72,11 @@ def compiled_entry(strategy: Strategy) -> Entry:
         If ``decide`` uses something that cannot be compiled.
     """
     entry: Entry
-    if strategy.decide is None:
-        entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
-    else:
-        entry = _compiled_decide(strategy)
+    with _checked():
+        if strategy.decide is None:
+            entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
+        else:
+            entry = _compiled_decide(strategy)
     _answer_at_once(entry)
     return entry
 
@@ -200,7 +219,8 @@ def plan_of(strategy: Strategy, plan: Plan, values: dict[str, Any]) -> F64:
             told = strategy.targets(plan)
         made = np.ascontiguousarray(told, dtype=np.float64)
     except Exception as e:
-        raise StrategyError(f"{strategy.file.name}: targets: {type(e).__name__}: {e}") from e
+        place = place_of(e, strategy.sources) or strategy.file.name
+        raise StrategyError(f"{place}: targets: {type(e).__name__}: {e}") from e
     wanted = (len(plan.past.time_ns), width)
     if made.shape != wanted:
         raise StrategyError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from perpkit.shipped import shipped_folder, user_folder
 from perpkit.strategy.params import Parameter, memory_dtype, parameters
 
 GROUP = "perpkit.strategies"
+HELPERS = Path(__file__).with_name("helpers.py")  # which any strategy may have compiled in
 DECIDE_ARGUMENTS = 6
 # Names that a numpy record already has: a field of that name could not be reached.
 _RESERVED = frozenset(dir(np.recarray)) | frozenset(dir(np.record))
@@ -44,22 +45,35 @@ class Strategy:
 
     @property
     def digest(self) -> str:
-        """Digest of the file, its own imports, their globals and the interpreter."""
-        return digest(self.sources, self.constants)
+        """Digest of the file, its own imports, perpkit's helpers, globals and the interpreter."""
+        return digest((*self.sources, HELPERS), self.constants)
+
+
+class Place(NamedTuple):
+    """Where a strategy that runs by name comes from."""
+
+    file: Path
+    origin: str  # shipped, yours or installed
+
+
+def offered() -> dict[str, Place]:
+    """Strategies that run by name: shipped, in the user's folder, and installed."""
+    found: dict[str, Place] = {}
+    folders = {"shipped": shipped_folder("strategies"), "yours": user_folder() / "strategies"}
+    for origin, folder in folders.items():
+        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+            if not file.name.startswith(("_", "test_")):
+                found.setdefault(file.stem, Place(file, origin))
+    for point in entry_points(group=GROUP):
+        source = _origin(point.module)
+        if source is not None:
+            found.setdefault(point.name, Place(Path(source), "installed"))
+    return found
 
 
 def places() -> dict[str, Path]:
-    """Strategy files that run by name: shipped, in the user's folder, and installed."""
-    found: dict[str, Path] = {}
-    for folder in (shipped_folder("strategies"), user_folder() / "strategies"):
-        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-            if not file.name.startswith("_"):
-                found.setdefault(file.stem, file)
-    for point in entry_points(group=GROUP):
-        origin = _origin(point.module)
-        if origin is not None:
-            found.setdefault(point.name, Path(origin))
-    return found
+    """Files of the strategies that run by name."""
+    return {name: place.file for name, place in offered().items()}
 
 
 def _origin(module: str) -> str | None:
@@ -197,6 +211,18 @@ def line_of(error: BaseException, file: Path) -> str:
             line = f":{trace.tb_lineno}"
         trace = trace.tb_next
     return line
+
+
+def place_of(error: BaseException, sources: tuple[Path, ...]) -> str:
+    """File and line, of these files, where an error came from; "" for none of them."""
+    own = {str(path): path.name for path in sources}
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file in own:
+            found = f"{own[file]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
 
 
 def _beside(folder: Path, names: set[str]) -> Iterator[str]:

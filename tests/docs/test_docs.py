@@ -6,6 +6,7 @@ before it runs; a ```text block right after a ```python block is what that block
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ import polars as pl
 import pytest
 
 import perpkit
+from perpkit import strategy
 from perpkit.arrays import Event, Past, Reason
+from perpkit.cli.strategy import _HOURS, _SECONDS
 from perpkit.config import RunConfig, check_config
 from perpkit.config_table import document
 from perpkit.dataset import schema
@@ -28,6 +31,9 @@ from perpkit.dataset.description import TOKEN_KINDS
 from perpkit.errors import DataError
 from perpkit.ledger import CAUSES
 from perpkit.records import ACCOUNT_VIEW, PERP_VIEW, TOKEN_VIEW
+from perpkit.research.strategy_check.apart import SECONDS
+from perpkit.research.strategy_check.findings import CHECKS
+from perpkit.research.strategy_check.grounds import HOURS, STRESS
 from perpkit.rulebook import VENUE_KEYS, CoinTerms, TermChoice, resolve_terms, venue_names
 from perpkit.rulebook.document import document_keys, document_venues
 from perpkit.rulebook.keys import CONFIDENCES, GROUPS
@@ -248,3 +254,24 @@ def test_what_a_strategy_sees_is_told() -> None:
     assert names(told["book.tokens"]) == list(TOKEN_VIEW.names or ())
     assert names(told["book.accounts"]) == list(ACCOUNT_VIEW.names or ())
     assert names(told["requires(supply)"]) == list(Supply._fields)
+
+
+def test_the_helpers_are_told() -> None:
+    told = [name.partition("(")[0] for name in names(tables("strategies.md")["Helpers"])]
+    assert sorted([*told, "field", "rule"]) == sorted(strategy.__all__)
+    for name, row in zip(told, tables("strategies.md")["Helpers"], strict=True):
+        arguments = ", ".join(inspect.signature(getattr(strategy, name)).parameters)
+        assert row[0] == f"`{name}({arguments})`"
+
+
+# --------------------------------------------------------------------------- strategy-check.md
+
+
+def test_what_a_check_asks_is_told() -> None:
+    rows = tables("strategy-check.md")["Checking a strategy"]
+    assert {row[0].strip("`"): row[1] for row in rows} == dict(CHECKS)
+    text = (ROOT / "docs" / "strategy-check.md").read_text(encoding="utf-8")
+    assert f"`{STRESS}`" in text
+    assert f"`--hours` ({HOURS})" in text
+    assert f"`--seconds`, {SECONDS:g} by default" in text
+    assert (_HOURS, _SECONDS) == (HOURS, SECONDS), "the command's own, which loads nothing for them"

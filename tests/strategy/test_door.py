@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import perpkit
+from perpkit import play
 from perpkit.errors import RequestError, StrategyError
 from perpkit.run import Result
 
@@ -161,7 +162,7 @@ def test_a_plan_with_parameters(write: Write, week: Path) -> None:
         ("return np.zeros((72, 5))", "the tape needs (72, 8): one column a perp, then one a token"),
         ("return None", "the tape needs (72, 8)"),
         ("return 'much'", "s.py: targets: ValueError"),
-        ("return tape.nosuch", "s.py: targets: AttributeError"),
+        ("return tape.nosuch", "s.py:3: targets: AttributeError"),
         ("return np.full((72, 8), np.inf)", "target of sim:ORCA was inf at 2025-10-14 00:00Z"),
         ("return np.full((72, 8), -1.0)", "target of ORCAx was -1.0 at 2025-10-14 00:00Z"),
     ],
@@ -221,10 +222,40 @@ def test_a_fault_in_a_helper_is_said_with_its_file_and_line(write: Write, week: 
 @pytest.mark.parametrize("pure", [False, True])
 def test_what_decide_raises_ends_the_run(write: Write, week: Path, pure: bool) -> None:
     text = f"{HEAD}    if t == 30:\n        raise ValueError('no good')\n"
-    # Code that comes from the cache no longer knows its lines.
-    place = "s.py:3" if pure else r"s.py(:3)?"
-    with pytest.raises(StrategyError, match=rf"^{place}: decide raised ValueError: no good"):
+    with pytest.raises(StrategyError, match=r"^s.py:3: decide raised ValueError: no good$"):
         perpkit.backtest(write(text), week, pure_python=pure)
+
+
+def test_a_long_run_is_not_played_again_for_its_line(
+    write: Write, week: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "_PLAYED_TWICE", 0)
+    path = write(f"{HEAD}    if t == 30:\n        raise ValueError('no good')\n")
+    with pytest.raises(StrategyError, match=r"^s.py(:3: decide.*good$|: decide.*names the line$)"):
+        perpkit.backtest(path, week)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "target.perps[99] = -1.0",
+        "target.tokens[4] = 1.0",
+        "target.perps[0] = past.mark_px[t + 1, 0]",
+        "target.perps[0] = past.mark_px[-t - 2, 0]",
+        "target.perps[0] = mine[4].on",
+        "target.perps[0] = book.perps[4].position",
+        "target.perps[0] = later(past, t + 1)",
+    ],
+)
+def test_what_is_not_there_ends_a_compiled_run_too(write: Write, week: Path, body: str) -> None:
+    text = (
+        "from perpkit.strategy import rule\nclass Memory:\n    on: bool\n"
+        "@rule\ndef later(past, t):\n    return past.funding[t, 0]\n"
+        f"{HEAD}    if t == 30:\n        {body}\n"
+    )
+    for pure in (False, True):
+        with pytest.raises(StrategyError, match=r"^s.py:\d+: decide raised IndexError: "):
+            perpkit.backtest(write(text), week, pure_python=pure)
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,10 @@ def test_shipped_by_name() -> None:
 def test_the_users_folder(home: Path) -> None:
     write(home / "strategies", IDLE, "mine.py")
     write(home / "strategies", IDLE, "_helper.py")
+    write(home / "strategies", IDLE, "test_mine.py")
     write(home / "strategies", "x = 1\n", "funding_carry.py")
     assert places()["mine"] == home / "strategies" / "mine.py"
-    assert "_helper" not in places()
+    assert not {"_helper", "test_mine"} & set(places())
     assert load("mine").name == "mine"
     assert load("funding_carry").decide is not None, "a shipped name is not taken over"
 
