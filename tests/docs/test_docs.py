@@ -35,7 +35,7 @@ from perpkit.told import IssuerTerms
 from perpkit.units import to_ns
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "docs" / "strategies").glob("*.md"))
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
