@@ -2,7 +2,8 @@
 
 The token leg and the perp leg are equal in units of the share, so what is left is the funding that
 longs pay, less what entering and leaving costs. Entry and exit use two rates, so that a rate that
-flickers around one of them does not trade every hour.
+flickers around one of them does not trade every hour; and no pair is opened whose funding, at the
+rate of the last hours, would not pay for its round trip in the time it is meant to be held.
 """
 
 from perpkit.strategy import field, rule
@@ -19,6 +20,10 @@ class Params:
     max_gross_frac: float = field(
         0.6, ge=0, le=50, help="largest sum of perp notionals, fraction of equity"
     )
+    cost_frac: float = field(
+        0.002, ge=0, le=1, help="cost of a round trip of both legs, fraction of a pair; 0: no gate"
+    )
+    hold_hours: int = field(720, ge=1, unit="h", help="time in which funding must pay for that")
 
 
 class Memory:
@@ -30,6 +35,12 @@ def trailing_apr(past, m, hours):
     """Average settled funding of the last hours, a year, simple."""
     total = past.funding_total[-1, m] - past.funding_total[-1 - hours, m]
     return total * 8760.0 / hours
+
+
+@rule
+def is_worth(apr, p):
+    """Whether funding at this rate pays for the round trip within the holding time."""
+    return p.cost_frac == 0.0 or apr * p.hold_hours / 8760.0 > p.cost_frac
 
 
 @rule
@@ -73,7 +84,7 @@ def decide(t, past, book, p, mine, target):
             elif abs(held + perp.position) > p.rebalance_frac * held:
                 target.perps[m] = -lots(held, perp.lots_per_unit)
         elif apr > p.enter_apr and past.live[-1, k] and room >= p.notional_usd:
-            if perp.barred or not perp.mark_px > 0.0:
+            if perp.barred or not perp.mark_px > 0.0 or not is_worth(apr, p):
                 continue
             units = lots(p.notional_usd / perp.mark_px, perp.lots_per_unit)
             mine[m].on = True
