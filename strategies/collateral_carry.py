@@ -6,7 +6,7 @@ perps of an account may rise by `survive_rise_frac`, all at once, and the accoun
 maintenance. Where prices have eaten that down to `trim_rise_frac` both legs are cut.
 """
 
-from perpkit.strategy import field, rule
+from perpkit.strategy import field, hysteresis, lots, rule, trailing_apr
 
 
 class Params:
@@ -35,24 +35,6 @@ class Memory:
 
 
 @rule
-def lots(units, lots_per_unit):
-    """Nearest whole lot, sign kept."""
-    return round(units * lots_per_unit) / lots_per_unit
-
-
-@rule
-def trailing_apr(past, m, hours):
-    """Average settled funding of the last hours, a year, simple."""
-    return (past.funding_total[-1, m] - past.funding_total[-1 - hours, m]) * 8760.0 / hours
-
-
-@rule
-def hysteresis(on, value, enter, leave):
-    """Whether it is on from now: on above `enter`, off below `leave`."""
-    return value >= leave if on else value > enter
-
-
-@rule
 def carried_usd(equity, rise, p):
     """Short notional with which an account of that equity is at its maintenance after a rise."""
     return equity * (1.0 - p.haircut_frac) / (rise + p.maintenance_frac * (1.0 + rise))
@@ -74,7 +56,7 @@ def pair_usd(book, a, p):
     own, pairs, wallet = 0, 0, book.accounts[0].cash_usd
     for m in range(len(book.perps)):
         k = book.perps[m].token
-        if k >= 0:
+        if k >= 0 and book.perps[m].mark_px > 0.0:  # those that are listed yet
             pairs += 1
             own += int(book.perps[m].account == a)
             wallet += book.tokens[k].units * book.tokens[k].fair_px

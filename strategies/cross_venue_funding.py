@@ -4,7 +4,7 @@ Both legs have the same units: of the price only the gap between the marks is le
 on its own margin account; sizes are bounded by what is free in each, and cut where one runs out.
 """
 
-from perpkit.strategy import field, rule
+from perpkit.strategy import equity_usd, field, hysteresis, lots, rule, trailing_apr
 
 
 class Params:
@@ -24,33 +24,6 @@ class Memory:
     side: float  # of the first coin: 1 long, -1 short
     uneven_hours: int  # for how long the legs have not been equal
     wanted: float  # on both coins: units of the leg, 0 in no pair
-
-
-@rule
-def lots(units, lots_per_unit):
-    """Nearest whole lot, sign kept."""
-    return round(units * lots_per_unit) / lots_per_unit
-
-
-@rule
-def trailing_apr(past, m, hours):
-    """Average settled funding of the last hours, a year, simple, whatever the interval."""
-    return (past.funding_total[-1, m] - past.funding_total[-1 - hours, m]) * 8760.0 / hours
-
-
-@rule
-def hysteresis(on, value, enter, leave):
-    """Whether it is on from now: on above `enter`, off below `leave`."""
-    return value >= leave if on else value > enter
-
-
-@rule
-def equity_usd(book):
-    """Equity of all accounts."""
-    total = 0.0
-    for a in range(len(book.accounts)):
-        total += book.accounts[a].equity_usd
-    return total
 
 
 @rule

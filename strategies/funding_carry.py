@@ -6,7 +6,7 @@ flickers around one of them does not trade every hour; and no pair is opened who
 rate of the last hours, would not pay for its round trip in the time it is meant to be held.
 """
 
-from perpkit.strategy import field, rule
+from perpkit.strategy import equity_usd, field, lots, rule, trailing_apr
 
 
 class Params:
@@ -31,13 +31,6 @@ class Memory:
 
 
 @rule
-def trailing_apr(past, m, hours):
-    """Average settled funding of the last hours, a year, simple."""
-    total = past.funding_total[-1, m] - past.funding_total[-1 - hours, m]
-    return total * 8760.0 / hours
-
-
-@rule
 def is_worth(apr, p):
     """Whether funding at this rate pays for the round trip within the holding time."""
     return p.cost_frac == 0.0 or apr * p.hold_hours / 8760.0 > p.cost_frac
@@ -46,21 +39,13 @@ def is_worth(apr, p):
 @rule
 def room_usd(book, p, mine):
     """Notional that the gross limit still allows; a pair that waits for its fill counts whole."""
-    equity = 0.0
     gross = 0.0
-    for a in range(len(book.accounts)):
-        equity += book.accounts[a].equity_usd
     for m in range(len(book.perps)):
         held = 0.0
         if book.perps[m].position != 0.0:
             held = abs(book.perps[m].position) * book.perps[m].mark_px
         gross += max(held, p.notional_usd) if mine[m].on else held
-    return p.max_gross_frac * equity - gross
-
-
-@rule
-def lots(units, lots_per_unit):
-    return int(units * lots_per_unit + 0.5) / lots_per_unit
+    return p.max_gross_frac * equity_usd(book) - gross
 
 
 def decide(t, past, book, p, mine, target):

@@ -4,7 +4,7 @@ What owning the shares would have brought: a carry that hedges them is to be set
 is bought in the first hour in which its quote can be traded, and never again.
 """
 
-from perpkit.strategy import field, rule
+from perpkit.strategy import equity_usd, field, rule
 
 
 class Params:
@@ -15,15 +15,6 @@ class Params:
 
 class Memory:
     bought: bool
-
-
-@rule
-def equity_usd(book):
-    """Equity over all accounts."""
-    total = 0.0
-    for a in range(len(book.accounts)):
-        total += book.accounts[a].equity_usd
-    return total
 
 
 @rule

@@ -8,7 +8,7 @@ those of the underlying's calendar, so a holiday is a weekend like any other.
 
 import math
 
-from perpkit.strategy import field, rule
+from perpkit.strategy import equity_usd, field, lots, rule
 
 CLOSED, CASH = 0, 2  # past.phase
 
@@ -41,24 +41,15 @@ class Memory:
 
 
 @rule
-def lots(units, lots_per_unit):
-    """Units as the nearest whole number of lots, sign kept."""
-    return math.copysign(int(abs(units) * lots_per_unit + 0.5) / lots_per_unit, units)
-
-
-@rule
 def room_usd(book, p, mine):
     """Notional that the gross limit still allows; what waits for its fill counts whole."""
-    equity = 0.0
     gross = 0.0
-    for a in range(len(book.accounts)):
-        equity += book.accounts[a].equity_usd
     for m in range(len(book.perps)):
         held = 0.0
         if book.perps[m].position != 0.0:
             held = abs(book.perps[m].position) * book.perps[m].mark_px
         gross += max(held, p.notional_usd) if mine[m].on else held
-    return p.max_gross_frac * equity - gross
+    return p.max_gross_frac * equity_usd(book) - gross
 
 
 @rule
