@@ -69,7 +69,7 @@ def test_by_path_and_from_the_working_folder(
     assert load("s.py").file == (tmp_path / "s.py").resolve()
     assert load(str(tmp_path / "s.py")).name == "s"
     refuse("t.py", "t.py: there is no such strategy file; check the path")
-    refuse("s", "no strategy is called s: there is collateral_carry, cross_")
+    refuse("s", "no strategy is called s: there is cash, collateral_carry, ")
     refuse("funding_cary", "did you mean funding_carry?")
 
 
