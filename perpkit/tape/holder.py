@@ -13,7 +13,7 @@ from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import RequestError
 from perpkit.rulebook import Rulebook, Value
-from perpkit.rulebook.eligibility import allows, over, place_of
+from perpkit.rulebook.eligibility import allows, over
 from perpkit.rulebook.venue import day
 from perpkit.tape.collateral import asset_name
 from perpkit.tape.instruments import Instruments
@@ -55,9 +55,9 @@ def doubts(
     dataset: Dataset, holder: Holder, names: Instruments, span_ns: tuple[int, int], book: Rulebook
 ) -> list[Doubt]:
     """Every product that the holder may not hold or trade for certain, by what the run does."""
-    place, made = place_of(holder.jurisdiction), []
+    made = []
     for product, does in products_of(dataset, names, book).items():
-        told = over(book, product, place, span_ns)
+        told = over(book, product, holder.jurisdiction, span_ns)
         answers = [allows(value.value, holder.kyc) for value in told]
         for answer in (False, None):  # a day on which it is barred is worse than one not known
             if answer in answers:
