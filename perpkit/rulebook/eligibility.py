@@ -143,17 +143,20 @@ def verdict(book: Rulebook, product: str, title: str, country: str, when_ns: int
     return Verdict(product, title, place, *found)
 
 
-def over(book: Rulebook, product: str, country: str, span_ns: tuple[int, int]) -> list[Value]:
-    """Who may hold a product, all that is in force from one instant to another, in time."""
+def over(
+    book: Rulebook, product: str, country: str, span_ns: tuple[int, int], key: str = "hold"
+) -> list[Value]:
+    """Who may hold a product, or with ``"primary"`` mint and redeem it, over a time, in time."""
     told, issuer = book.eligibility(product), _issuer_of(book, product)
     place = place_of(country) if country else ELSEWHERE
     first, last = span_ns
     dates: set[int] = set() if issuer is None else set(issuer.dates("blocked"))
     for layer in () if told is None else told.layers():
         for line in (layer.blocks, layer.venues.get(place, {})):
-            dates |= {value.since_ns for value in line.get("hold", ())}
+            dates |= {value.since_ns for value in line.get(key, ())}
     at = [first, *sorted(ns for ns in dates if first < ns <= last)]
-    return list(dict.fromkeys(verdict(book, product, "", country, ns).hold for ns in at))
+    found = [verdict(book, product, "", country, ns) for ns in at]
+    return list(dict.fromkeys(one.primary if key == "primary" else one.hold for one in found))
 
 
 def table(

@@ -286,5 +286,39 @@ def test_what_is_told_of_a_jurisdiction_comes_before_the_list(tmp_path: Path) ->
     assert [value.value for value in told] == ["anyone", "nobody"]
 
 
+IDENTIFIED = US_BARRED.replace("hold =", "primary =").replace("accredited", "basic")
+
+
+@pytest.mark.parametrize("way", ["quote", "issuer", "cheapest"])
+@pytest.mark.parametrize("kyc", ["none", "basic"])
+def test_who_mints_is_asked_what_the_issuer_asks(tmp_path: Path, way: str, kyc: str) -> None:
+    rulebook = own(tmp_path / "x.toml", IDENTIFIED)
+    holder = {"jurisdiction": "US", "kyc": kyc}
+    told = {"holder": holder, "rulebook": rulebook, "coins": ["sim:ORCA"]}
+    config = check_config({**told, "token_way": {"ORCAx": way}})
+    dataset = read_dataset(DEMO, ns("2025-12-30"), ns("2026-01-05"))
+    if way == "quote" or kyc == "basic":
+        form(dataset, config, pure_python=True)
+        return
+    says = "may not mint or redeem ORCAx with the issuer: it takes basic"
+    with pytest.raises(RequestError, match=says):
+        form(dataset, config, pure_python=True)
+
+
+@pytest.mark.parametrize("redeem", [False, True])
+def test_who_redeems_for_a_call_is_asked_too(redeem: bool) -> None:
+    # Ethena redeems for identified holders alone, whoever holds sUSDe.
+    told = {"holder": {"jurisdiction": "CH"}, "coins": ["sim:ORCA"], "topup_at_ratio": 0.5}
+    held = {"SUSDE": {"wallet_share": 0.1, "apr": 0.04}}
+    config = check_config({**told, "collateral": held, "redeem": redeem})
+    dataset = read_dataset(DEMO, ns("2025-12-30"), ns("2026-01-05"))
+    if not redeem:
+        form(dataset, config, pure_python=True)
+        return
+    says = "may not mint or redeem SUSDE with the issuer: it takes basic"
+    with pytest.raises(RequestError, match=says):
+        form(dataset, config, pure_python=True)
+
+
 def test_the_page_is_up_to_date() -> None:
     assert document_eligibility() in PAGE.read_text(encoding="utf-8")
