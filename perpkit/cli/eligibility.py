@@ -35,11 +35,11 @@ def eligibility(
     from perpkit.report.eligibility import eligibility_lines, jurisdiction_lines
     from perpkit.report.rulebook import print_lines
     from perpkit.rulebook import JURISDICTIONS, open_rulebook
-    from perpkit.rulebook.eligibility import place_of, products, table
+    from perpkit.rulebook.eligibility import products, table
 
     book = open_rulebook(own)
     when_ns = told_instant("--at", at)
-    places = [*JURISDICTIONS] if jurisdiction is None else [place_of(jurisdiction)]
+    places = [*JURISDICTIONS] if jurisdiction is None else [jurisdiction]
     names = products(book)
     chosen = [one for one in names if product is None or product.lower() in one[0].lower()]
     if not chosen:

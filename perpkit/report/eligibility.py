@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from perpkit.report.rulebook import wrapped
+from perpkit.report.rulebook import moment, wrapped
 from perpkit.rulebook import Value
 from perpkit.rulebook.eligibility import Verdict
 from perpkit.rulebook.keys import JURISDICTIONS, NONE, UNKNOWN
@@ -23,7 +23,7 @@ _WORDS = (
 
 def eligibility_lines(rows: Sequence[Sequence[Verdict]], when_ns: int) -> Iterator[Text]:
     """A row a product, a column a jurisdiction, then the sources."""
-    yield Text(f"Who may hold a token or trade on a venue, on {day(when_ns)} UTC", style="bold")
+    yield Text(f"Who may hold a token or trade on a venue, on {moment(when_ns)}", style="bold")
     yield Text()
     places = [one.jurisdiction for one in rows[0]] if rows else []
     head = "".join(f"{place:<{_CELL}}" for place in places)
@@ -60,7 +60,7 @@ def jurisdiction_lines(found: Sequence[Verdict], asked: str, when_ns: int) -> It
     """A block a product for one jurisdiction, with what is asked of who mints and receives."""
     place = found[0].jurisdiction if found else ""
     name = JURISDICTIONS.get(place, "no rules are told of it by name: those of anywhere else")
-    yield Text.assemble((f"{asked.upper()}: {name}", "bold"), f", on {day(when_ns)} UTC")
+    yield Text.assemble((f"{asked.upper()}: {name}", "bold"), f", on {moment(when_ns)}")
     yield Text()
     for one in found:
         line = Text.assemble(

@@ -34,6 +34,15 @@ def width() -> int:
     return max(_LEAST, min(console.width, _WIDTH)) if console.is_terminal else _WIDTH
 
 
+def moment(when_ns: int) -> str:
+    """An instant with its zone, which an hour's Z says already.
+
+    >>> moment(1_760_313_600_000_000_000), moment(1_760_317_200_000_000_000)
+    ('2025-10-13 UTC', '2025-10-13 01:00 UTC')
+    """
+    return f"{day(when_ns).removesuffix('Z')} UTC"
+
+
 def text_of(value: Term, unit: str = "") -> str:
     """A value as people read it, without exponents.
 
@@ -94,7 +103,7 @@ def _until(one: Completeness) -> str:
 def term_lines(venue: Venue, when_ns: int, coin: str, found: Sequence[Shown]) -> Iterator[Text]:
     """Every key with value, date, confidence and source."""
     of = f", {coin}" if coin else ""
-    yield Text.assemble((venue.title, "bold"), f" ({venue.name}{of}), terms on {day(when_ns)} UTC")
+    yield Text.assemble((venue.title, "bold"), f" ({venue.name}{of}), terms on {moment(when_ns)}")
     yield from _closed(venue)
     group = ""
     for shown in found:
@@ -109,7 +118,7 @@ def term_lines(venue: Venue, when_ns: int, coin: str, found: Sequence[Shown]) ->
 def asset_lines(asset: Asset, when_ns: int, found: Sequence[Shown]) -> Iterator[Text]:
     """Every key of a token as collateral, with value, date, confidence and source."""
     yield Text.assemble(
-        (asset.title, "bold"), f" ({asset.name}, collateral), terms on {day(when_ns)} UTC"
+        (asset.title, "bold"), f" ({asset.name}, collateral), terms on {moment(when_ns)}"
     )
     yield Text()
     for shown in found:
@@ -119,7 +128,7 @@ def asset_lines(asset: Asset, when_ns: int, found: Sequence[Shown]) -> Iterator[
 def issuer_lines(issuer: Issuer, when_ns: int, found: Sequence[Shown]) -> Iterator[Text]:
     """Every key of an issuer with value, date, confidence and source."""
     yield Text.assemble(
-        (issuer.title, "bold"), f" ({issuer.name}, issuer), terms on {day(when_ns)} UTC"
+        (issuer.title, "bold"), f" ({issuer.name}, issuer), terms on {moment(when_ns)}"
     )
     group = ""
     for shown in found:
@@ -191,7 +200,7 @@ def change_lines(
     of = f", {coin}" if coin else ""
     yield Text.assemble(
         (venue.title, "bold"),
-        f" ({venue.name}{of}), changes after {day(start_ns)} and up to {day(end_ns)} UTC",
+        f" ({venue.name}{of}), changes after {day(start_ns)} and up to {moment(end_ns)}",
     )
     yield from _closed(venue)
     if not found:
@@ -206,7 +215,7 @@ def issuer_change_lines(
     """Every change of an issuer with its date, old and new value and source."""
     yield Text.assemble(
         (issuer.title, "bold"),
-        f" ({issuer.name}, issuer), changes after {day(start_ns)} and up to {day(end_ns)} UTC",
+        f" ({issuer.name}, issuer), changes after {day(start_ns)} and up to {moment(end_ns)}",
     )
     if not found:
         yield Text("  none")

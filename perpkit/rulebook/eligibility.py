@@ -7,21 +7,33 @@ unknown, and that is neither yes nor no.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from perpkit.errors import RequestError, nearest
 from perpkit.rulebook.issuing import HOLDER_TIERS, JURISDICTIONS, MEMBERS
 from perpkit.rulebook.keys import NONE, UNKNOWN
 from perpkit.rulebook.library import Rulebook
-from perpkit.rulebook.venue import Value
+from perpkit.rulebook.venue import Issuer, Value
 
 ELSEWHERE: Final = ""
+NOBODY: Final = "nobody"
 _LAST_NS: Final = 2**62  # later than any block
+_ASKED: Final = ("hold", "primary")  # what a list of blocked countries is of
 _UNTOLD: Final = "no page on it was read"
 # Forms tokens of a run, and of all stocks: neither is a product that anyone sells.
 _NO_PRODUCTS: Final = ("issuer.formed", "token.STOCK")
 _FUNDS: Final = ("fund_share", "note")  # of these each token is told of by its own name
 _KINDS: Final = (("issuer", "issuer"), ("collateral", "token"), ("venue", "venue"))
+# Whose list of blocked countries is that of a token told of by its own name.
+_ISSUER_OF: Final = {
+    "token.BENJI": "franklin",
+    "token.BUIDL": "blackrock",
+    "token.OUSG": "ondo_ousg",
+    "token.USDY": "ondo_usdy",
+    "token.USTB": "superstate",
+    "token.USYC": "circle",
+}
 
 
 class Verdict(NamedTuple):
@@ -96,31 +108,60 @@ def _title(book: Rulebook, kind: str, name: str) -> str:
     return book.issuer(name).title if kind == "issuer" else book.collateral(name).title
 
 
-def verdict(book: Rulebook, product: str, title: str, place: str, when_ns: int) -> Verdict:
-    """What is told of a product in a jurisdiction at an instant, unknown where nothing is."""
-    told = book.eligibility(product)
-    found = []
+def _issuer_of(book: Rulebook, product: str) -> Issuer | None:
+    """The issuer of a product; None where nobody is told of as such."""
+    kind, _, own = product.partition(".")
+    name = own if kind == "issuer" else _ISSUER_OF.get(product, "")
+    return book.issuer(name) if name in book.names("issuer") else None
+
+
+def _blocked(book: Rulebook, product: str, country: str, when_ns: int) -> Value | None:
+    """The issuer's word that nobody of a country may acquire a product; None where it has none."""
+    issuer = _issuer_of(book, product)
+    told = None if issuer is None else issuer.find("blocked", when_ns)
+    if told is None or not country:
+        return None
+    listed = [code.strip() for code in str(told.value).split(",")]
+    named = {country.strip().upper(), place_of(country)} & set(listed)
+    return replace(told, value=NOBODY) if named else None
+
+
+def verdict(book: Rulebook, product: str, title: str, country: str, when_ns: int) -> Verdict:
+    """What is told of a product for a country's holders at an instant, unknown where nothing is.
+
+    ``country`` is a code, or "" for one that nobody names. What is told of its jurisdiction comes
+    first, then the issuer's list of blocked countries, then what is told of anywhere else.
+    """
+    place, told = place_of(country) if country else ELSEWHERE, book.eligibility(product)
+    blocked, found = _blocked(book, product, country, when_ns), []
     for key in ("hold", "primary", "receiver_check"):
         value = None if told is None else told.find(key, when_ns, place)
+        apart = place != ELSEWHERE and value is not None and value.known
+        if key in _ASKED and blocked is not None and not apart:
+            value = blocked
         found.append(value or Value(UNKNOWN, _UNTOLD, "assumed", 0, "the rulebook"))
     return Verdict(product, title, place, *found)
 
 
-def over(book: Rulebook, product: str, place: str, span_ns: tuple[int, int]) -> list[Value]:
-    """Who may hold a product, all that is in force from one instant to another, in time."""
-    told = book.eligibility(product)
+def over(
+    book: Rulebook, product: str, country: str, span_ns: tuple[int, int], key: str = "hold"
+) -> list[Value]:
+    """Who may hold a product, or with ``"primary"`` mint and redeem it, over a time, in time."""
+    told, issuer = book.eligibility(product), _issuer_of(book, product)
+    place = place_of(country) if country else ELSEWHERE
     first, last = span_ns
-    dates: set[int] = set()
+    dates: set[int] = set() if issuer is None else set(issuer.dates("blocked"))
     for layer in () if told is None else told.layers():
         for line in (layer.blocks, layer.venues.get(place, {})):
-            dates |= {value.since_ns for value in line.get("hold", ())}
+            dates |= {value.since_ns for value in line.get(key, ())}
     at = [first, *sorted(ns for ns in dates if first < ns <= last)]
-    return list(dict.fromkeys(verdict(book, product, "", place, ns).hold for ns in at))
+    found = [verdict(book, product, "", country, ns) for ns in at]
+    return list(dict.fromkeys(one.primary if key == "primary" else one.hold for one in found))
 
 
 def table(
-    book: Rulebook, places: Iterable[str], when_ns: int, names: Iterable[tuple[str, str]]
+    book: Rulebook, countries: Iterable[str], when_ns: int, names: Iterable[tuple[str, str]]
 ) -> list[list[Verdict]]:
-    """A row a product, a column a jurisdiction."""
-    asked = list(places)
+    """A row a product, a column a jurisdiction or country."""
+    asked = list(countries)
     return [[verdict(book, name, title, p, when_ns) for p in asked] for name, title in names]

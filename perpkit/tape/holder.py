@@ -13,10 +13,12 @@ from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
 from perpkit.errors import RequestError
 from perpkit.rulebook import Rulebook, Value
-from perpkit.rulebook.eligibility import allows, over, place_of
+from perpkit.rulebook.eligibility import allows, over
 from perpkit.rulebook.venue import day
 from perpkit.tape.collateral import asset_name
 from perpkit.tape.instruments import Instruments
+from perpkit.tape.redemption import must_redeem
+from perpkit.tape.ways import CHEAPEST, unknown_terms
 from perpkit.told import Holder
 
 _NAMED = 2  # tokens named before the rest is counted
@@ -31,17 +33,36 @@ class Doubt(NamedTuple):
     barred: bool  # not known else
 
 
+def _product(k: int, dataset: Dataset, names: Instruments, book: Rulebook) -> str:
+    """The product that a token of the run is."""
+    token, kind = names.tokens[k], names.kinds[k]
+    asset = None if kind == "equity" else asset_name(token, kind, book)
+    issuer = dataset.tokens_meta[token].issuer
+    return f"issuer.{issuer}" if asset is None else f"token.{asset}"
+
+
 def products_of(dataset: Dataset, names: Instruments, book: Rulebook) -> dict[str, str]:
     """What the run does with each product that it touches, tokens before venues."""
     held: dict[str, list[str]] = {}
-    for token, kind in zip(names.tokens, names.kinds, strict=True):
-        asset = None if kind == "equity" else asset_name(token, kind, book)
-        issuer = dataset.tokens_meta[token].issuer
-        held.setdefault(f"issuer.{issuer}" if asset is None else f"token.{asset}", []).append(token)
+    for k, token in enumerate(names.tokens):
+        held.setdefault(_product(k, dataset, names, book), []).append(token)
     made = {product: f"hold {_listed(tokens)}" for product, tokens in held.items()}
     for coin in names.coins:
         venue = dataset.perps_meta[coin].venue
         made[f"venue.{venue}"] = f"trade on {venue}"
+    return made
+
+
+def dealt_in(
+    dataset: Dataset, config: RunConfig, names: Instruments, span_ns: tuple[int, int]
+) -> list[int]:
+    """Tokens that the run mints or redeems with their issuers: its ways, and what meets calls."""
+    made = []
+    for k, token in enumerate(names.tokens):
+        way = config.token_way.get(token)
+        cheapest = way == CHEAPEST and not unknown_terms(token, dataset, config, span_ns)
+        if way == "issuer" or cheapest or must_redeem(token, config):
+            made.append(k)
     return made
 
 
@@ -52,16 +73,27 @@ def _listed(tokens: list[str]) -> str:
 
 
 def doubts(
-    dataset: Dataset, holder: Holder, names: Instruments, span_ns: tuple[int, int], book: Rulebook
+    chosen: tuple[Dataset, RunConfig, Instruments],
+    holder: Holder,
+    span_ns: tuple[int, int],
+    book: Rulebook,
 ) -> list[Doubt]:
-    """Every product that the holder may not hold or trade for certain, by what the run does."""
-    place, made = place_of(holder.jurisdiction), []
-    for product, does in products_of(dataset, names, book).items():
-        told = over(book, product, place, span_ns)
+    """Every product that the holder may not hold, trade or mint for certain, by what is done."""
+    dataset, config, names = chosen
+    asked = [(*one, "hold") for one in products_of(dataset, names, book).items()]
+    dealt: dict[str, list[str]] = {}
+    for k in dealt_in(dataset, config, names, span_ns):
+        dealt.setdefault(_product(k, dataset, names, book), []).append(names.tokens[k])
+    for product, tokens in dealt.items():
+        asked.append((product, f"mint or redeem {_listed(tokens)} with the issuer", "primary"))
+    made: list[Doubt] = []
+    for product, does, key in asked:
+        told = over(book, product, holder.jurisdiction, span_ns, key)
         answers = [allows(value.value, holder.kyc) for value in told]
         for answer in (False, None):  # a day on which it is barred is worse than one not known
             if answer in answers:
-                made.append(Doubt(does, product, told[answers.index(answer)], answer is False))
+                value = told[answers.index(answer)]
+                made.append(Doubt(does, product, value, answer is False))
                 break
     return made
 
@@ -96,7 +128,7 @@ def check_holder(
     if holder is None:
         return ()
     span = (int(time_ns[0]), int(time_ns[-1]))
-    found = doubts(dataset, holder, names, span, book)
+    found = doubts((dataset, config, names), holder, span, book)
     refused = [one for one in found if one.barred or holder.eligibility == "strict"]
     if refused and holder.eligibility != "warn":
         others = f", and {len(refused) - 1} more" if len(refused) > 1 else ""

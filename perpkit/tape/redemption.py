@@ -115,7 +115,7 @@ def lay_clocks(
     rows = np.zeros(shape, np.int64)
     for k in ruled:
         token, kind = names.tokens[k], names.kinds[k]
-        if asset_name(token, kind, book) is None and not _must_redeem(token, config):
+        if asset_name(token, kind, book) is None and not must_redeem(token, config):
             continue
         asset = asset_of(token, kind, book)
         form = str(asset.at("form", int(tape.time_ns[0])).value)
@@ -144,7 +144,7 @@ def _is_ruled(k: int, dataset: Dataset, config: RunConfig, names: Instruments) -
     return named or (config.redeem and names.kinds[k] in _REDEEMED_KINDS)
 
 
-def _must_redeem(token: str, config: RunConfig) -> bool:
+def must_redeem(token: str, config: RunConfig) -> bool:
     """Whether the run was asked for what redemption of this token takes part in."""
     pledge = config.collateral.get(token)
     held = token in config.tokens or (pledge is not None and pledge.wallet_share > 0.0)
@@ -162,7 +162,7 @@ def _redemption(
     for key in _REDEMPTION if config.redeem else _REDEMPTION[:1]:
         told = asset.over(key, span)
         if not all(value.known for value in told):
-            if not _must_redeem(token, config):
+            if not must_redeem(token, config):
                 return None
             raise DataError(
                 f"{asset.place}: {key} of {token} is unknown, and redeem or sweep_token needs it; "

@@ -102,6 +102,14 @@ def test_funds_are_told_of_by_their_tokens() -> None:
         ("venue.kraken", "US", "nobody"),
         ("venue.lighter", "US", "unknown"),  # nothing is told of it
         ("venue.nowhere", "US", "unknown"),
+        # Countries that the issuer lists as prohibited, and one that it does not.
+        ("issuer.ondo", "RU", "nobody"),
+        ("issuer.ondo", "ir", "nobody"),
+        ("issuer.ondo", "SG", "unknown"),
+        ("issuer.dinari", "CA", "nobody"),
+        ("token.USDY", "CA", "nobody"),
+        ("token.USDY", "SG", "unknown"),
+        ("token.BTC", "RU", "anyone"),
     ],
 )
 def test_who_may_hold(product: str, place: str, value: str) -> None:
@@ -233,6 +241,83 @@ def test_a_collateral_token_and_a_venue_are_asked_for_too(tmp_path: Path) -> Non
     pledged = {"USYC": {"wallet_share": 0.1, "apr": 0.04}}
     with pytest.raises(RequestError, match=r"may not hold USYC: nobody .*token.USYC\.toml, docum"):
         form(dataset, check_config({**told, "collateral": pledged}), pure_python=True)
+
+
+BLOCKED = """\
+schema = 1
+issuer = "simulated"
+
+[sources]
+X = "my counsel"
+
+[[blocks]]
+from = 2025-01-01
+blocked = { value = "CH, RU", source = "X", confidence = "reported" }
+
+[[blocks]]
+from = 2026-01-03
+blocked = { value = "DE", source = "X", confidence = "reported" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("country", "since"), [("RU", "2025-01-01"), ("DE", "2026-01-03"), ("SG", ""), ("FR", "")]
+)
+def test_a_holder_of_a_blocked_country_is_refused(tmp_path: Path, country: str, since: str) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "issuer.toml").write_text(BLOCKED, encoding="utf-8")
+    own(tmp_path / "all" / "x.toml", US_BARRED.replace("accredited", "unknown").replace("US", "EU"))
+    told = {"holder": {"jurisdiction": country}, "coins": ["sim:ORCA"]}
+    config = check_config({**told, "rulebook": tmp_path / "all"})
+    dataset = read_dataset(DEMO, ns("2025-12-30"), ns("2026-01-05"))
+    if not since:
+        form(dataset, config, pure_python=True)
+        return
+    says = rf"may not hold ORCAx: nobody there may .*issuer.toml, reported since {since}"
+    with pytest.raises(RequestError, match=says):
+        form(dataset, config, pure_python=True)
+
+
+def test_what_is_told_of_a_jurisdiction_comes_before_the_list(tmp_path: Path) -> None:
+    book = tmp_path / "issuer.toml"
+    book.write_text(BLOCKED, encoding="utf-8")
+    told = [verdict(open_rulebook(book), "issuer.simulated", "", c, ns("2026-01-02")).hold
+            for c in ("CH", "RU")]  # fmt: skip
+    assert [value.value for value in told] == ["anyone", "nobody"]
+
+
+IDENTIFIED = US_BARRED.replace("hold =", "primary =").replace("accredited", "basic")
+
+
+@pytest.mark.parametrize("way", ["quote", "issuer", "cheapest"])
+@pytest.mark.parametrize("kyc", ["none", "basic"])
+def test_who_mints_is_asked_what_the_issuer_asks(tmp_path: Path, way: str, kyc: str) -> None:
+    rulebook = own(tmp_path / "x.toml", IDENTIFIED)
+    holder = {"jurisdiction": "US", "kyc": kyc}
+    told = {"holder": holder, "rulebook": rulebook, "coins": ["sim:ORCA"]}
+    config = check_config({**told, "token_way": {"ORCAx": way}})
+    dataset = read_dataset(DEMO, ns("2025-12-30"), ns("2026-01-05"))
+    if way == "quote" or kyc == "basic":
+        form(dataset, config, pure_python=True)
+        return
+    says = "may not mint or redeem ORCAx with the issuer: it takes basic"
+    with pytest.raises(RequestError, match=says):
+        form(dataset, config, pure_python=True)
+
+
+@pytest.mark.parametrize("redeem", [False, True])
+def test_who_redeems_for_a_call_is_asked_too(redeem: bool) -> None:
+    # Ethena redeems for identified holders alone, whoever holds sUSDe.
+    told = {"holder": {"jurisdiction": "CH"}, "coins": ["sim:ORCA"], "topup_at_ratio": 0.5}
+    held = {"SUSDE": {"wallet_share": 0.1, "apr": 0.04}}
+    config = check_config({**told, "collateral": held, "redeem": redeem})
+    dataset = read_dataset(DEMO, ns("2025-12-30"), ns("2026-01-05"))
+    if not redeem:
+        form(dataset, config, pure_python=True)
+        return
+    says = "may not mint or redeem SUSDE with the issuer: it takes basic"
+    with pytest.raises(RequestError, match=says):
+        form(dataset, config, pure_python=True)
 
 
 def test_the_page_is_up_to_date() -> None:
