@@ -170,6 +170,10 @@ def check(
         Path | None, typer.Option(help="Dataset folder; default the shipped demo.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Run file (TOML).")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy parameter or a run setting."),
+    ] = None,
     hours: Annotated[int, typer.Option(min=48, help="Hours of each market.")] = _HOURS,
     seconds: Annotated[float, typer.Option(min=1.0, help="Time it may take.")] = _SECONDS,
     as_json: AsJson = False,
@@ -183,8 +187,8 @@ def check(
     from perpkit.research.strategy_check import Request, check_strategy
     from perpkit.runfile import read_config
 
-    settings = read_config(config) if config is not None else {}
-    request = Request(name, data, settings, hours, seconds)
+    read = read_config(config) if config is not None else {}
+    request = Request(name, data, read, tuple(settings or ()), hours, seconds)
     with stages() as (stage, _):
         stage("checking")
         report = check_strategy(request)

@@ -221,6 +221,7 @@ def test_one_that_ends_its_process_is_named(inside: Command, work: Path, home: P
         (("s.py", "--data", "nowhere"), 3, "nowhere"),
         (("s.py", "--config", "nowhere.toml"), 2, "nowhere.toml"),
         (("s.py", "--hours", "5"), 2, "--hours"),
+        (("s.py", "--set", "capitol=5"), 2, "did you mean capital?"),
     ],
 )
 def test_what_cannot_be_checked_is_one_sentence(

@@ -40,6 +40,7 @@ class Request:
     strategy : path or name
     data : dataset folder; none: that of the settings, else the shipped demo
     settings : settings of the run, see :class:`perpkit.config.RunConfig`; ``params`` among them
+    told : further settings and parameters, each ``KEY=VALUE``, laid over those
     hours : rows of each market
     seconds : after which the check is given up
     compiled : whether to compile the strategy too
@@ -48,6 +49,7 @@ class Request:
     strategy: str
     data: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
     hours: int = HOURS
     seconds: float = SECONDS
     compiled: bool = True
@@ -85,6 +87,7 @@ def _told(request: Request) -> str:
             "strategy": what,
             "data": None if request.data is None else str(request.data),
             "settings": dict(request.settings),
+            "told": list(request.told),
             "hours": request.hours,
             "seconds": request.seconds,
             "compiled": request.compiled,

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perpkit.errors import PerpkitError
+from perpkit.errors import PerpkitError, StrategyError
 from perpkit.research.strategy_check.grounds import ground, stress_ground
 from perpkit.research.strategy_check.suite import examine
+from perpkit.runfile import apply_settings
+from perpkit.strategy.load import load
 
 
 def main() -> None:
@@ -39,6 +41,8 @@ def main() -> None:
 
 def _carry_out(request: Mapping[str, Any], folder: Path, tell: Any) -> None:
     data, settings = request["data"], dict(request["settings"])
+    if request["told"]:
+        settings = apply_settings(settings, request["told"], _parameters(request["strategy"]))
     params = settings.pop("params", {})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         grounds = (
@@ -48,3 +52,10 @@ def _carry_out(request: Mapping[str, Any], folder: Path, tell: Any) -> None:
         asked = examine(request["strategy"], grounds, params=params, compiled=request["compiled"])
         for finding in asked:
             tell(name=finding.name, status=finding.status.value, says=finding.says)
+
+
+def _parameters(what: str) -> list[str]:
+    try:
+        return [parameter.name for parameter in load(what).parameters]
+    except StrategyError:
+        return []  # which the first check will say

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from perpkit.errors import StrategyError
+from perpkit.errors import DataError, StrategyError
 from perpkit.research.strategy_check.behaviour import (
     bounds,
     compiles,
@@ -17,6 +17,7 @@ from perpkit.research.strategy_check.behaviour import (
 from perpkit.research.strategy_check.findings import (
     CHECKS,
     Finding,
+    Status,
     failed,
     passed,
     skipped,
@@ -27,6 +28,7 @@ from perpkit.research.strategy_check.lookahead import audit
 from perpkit.research.strategy_check.trace import Trace, record
 from perpkit.run import check_names
 from perpkit.strategy.load import Strategy, find, load
+from perpkit.strategy.supply import check_supply
 
 
 def examine(
@@ -63,14 +65,17 @@ def examine(
         "loads", f"{strategy.name}: {strategy.doc or 'no first line that says what it is'}"
     )
     traces: list[Trace] = []
+    runs = []
     for name, ground in zip(("demo", "stress"), grounds, strict=False):
         with watching(guard):
-            finding = _dry_run((name, ground), strategy, params or {}, traces)
-        yield finding
+            runs.append(_dry_run((name, ground), strategy, params or {}, traces))
+    if not traces and all(run.status is Status.SKIPPED for run in runs):
+        raise DataError(runs[0].says)
+    yield from runs
     if len(grounds) < 2:
         yield skipped("stress", "no market of stress was given")
     yield guard.finding()
-    if len(traces) < len(grounds):
+    if any(run.status is Status.FAILED for run in runs):
         yield from _rest("files", guard, "it does not run")
         return
     for name, check in (
@@ -98,6 +103,12 @@ def _dry_run(
     on: tuple[str, Ground], strategy: Strategy, params: Mapping[str, Any], traces: list[Trace]
 ) -> Finding:
     name, ground = on
+    try:
+        check_supply(strategy, ground.market)
+    except StrategyError as e:
+        return failed(name, str(e))
+    except DataError as e:
+        return skipped(name, str(e))
     try:
         trace = record(strategy, ground, **params)
     except StrategyError as e:
