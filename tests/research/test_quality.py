@@ -468,6 +468,9 @@ def test_parts_stay_parts(tables: Tables, tmp_path: Path) -> None:
     assert changed["coin"].to_list() == ["sim:D"]
 
 
+RULES = 'schema = 1\nvenue = "baseline"\n'
+
+
 def test_a_store_stays_a_store(tables: Tables, tmp_path: Path) -> None:
     own = dict(tables)
     cells("perps", ("mark_px",), by(100))(own, 3, 50)
@@ -475,11 +478,19 @@ def test_a_store_stays_a_store(tables: Tables, tmp_path: Path) -> None:
         writer.describe(TOML)
         for name, frame in own.items():
             writer.add(name, frame)
+    # Terms that a fetch kept are part of the data: without them a run would play others.
+    (tmp_path / "store" / "rules").mkdir()
+    (tmp_path / "store" / "rules" / "baseline.toml").write_text(RULES, "utf-8")
+    for name, text in (("notes.md", "polled by hand"), (".lock", "1")):
+        (tmp_path / "store" / name).write_text(text, "utf-8")
     found = check_data(tmp_path / "store", fix=tmp_path / "fixed")
     assert [f.check for f in found.findings] == ["outliers"]
     assert said(check_data(tmp_path / "fixed")) == []
     rows = Store(tmp_path / "fixed").rows("perps", "sim:D")
     assert rows["mark_px"].null_count() == 1
+    assert (tmp_path / "fixed" / "rules" / "baseline.toml").read_text("utf-8") == RULES
+    assert (tmp_path / "fixed" / "notes.md").read_text("utf-8") == "polled by hand"
+    assert not (tmp_path / "fixed" / ".lock").exists()
     again = check_data(tmp_path / "fixed", fix=tmp_path / "copy")
     assert again.fixed is not None
     assert again.fixed.cells == 0
@@ -520,6 +531,32 @@ def test_times_without_a_zone_are_checked_and_not_fixed(tables: Tables, tmp_path
     with pytest.raises(DataError, match="names no time zone; state the zone"):
         check_data(folder, fix=tmp_path / "fixed")
     assert not (tmp_path / "fixed").exists()
+
+
+def test_what_is_listed_and_has_no_row_is_told(tables: Tables, tmp_path: Path) -> None:
+    folder = save(tmp_path / "whole", tables)
+    more = '[tokens.Zx]\nunderlying = "Z"\nkind = "equity"\nissuer = "simulated"\n'
+    (folder / "dataset.toml").write_text(TOML + more, encoding="utf-8")
+    assert said(check_data(folder)) == [
+        "reader: dataset.toml: token Zx has no row in tokens.parquet; add its rows, or remove it from "
+        "dataset.toml"
+    ]
+    (folder / "dataset.toml").write_text(TOML, encoding="utf-8")
+    (folder / "tokens.parquet").unlink()
+    tables["perps"].clear().write_parquet(folder / "perps.parquet")
+    for finding in check_data(folder).findings:
+        assert finding.check == "reader"
+        assert finding.severity is Severity.ERROR
+        assert "has no row" in finding.message
+    assert len(check_data(folder).findings) == 2
+
+
+def test_a_coin_all_of_whose_rows_have_another_name_is_one_finding(
+    tables: Tables, tmp_path: Path
+) -> None:
+    own = dict(tables)
+    cells("perps", ("coin",), to("sim:AB"), HOURS, at=0)(own, 0, 0)  # type: ignore[arg-type]
+    assert [f.check for f in check_data(save(tmp_path / "x", own)).findings] == ["names"]
 
 
 def test_what_no_check_knows_the_strict_reader_tells(tables: Tables, tmp_path: Path) -> None:
