@@ -124,6 +124,17 @@ def test_a_recorded_split_explains_its_jump(tables: Tables, tmp_path: Path) -> N
     assert said(check_data(save(tmp_path / "split", own))) == []
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_two_splits_of_a_coin_are_no_leap_of_its_oracle(
+    tables: Tables, tmp_path: Path, recorded: bool
+) -> None:
+    own = dict(tables)
+    split(10, recorded=recorded)(own, 1, 200)
+    split(3, recorded=recorded)(own, 1, 400)
+    found = check_data(save(tmp_path / "split", own)).findings
+    assert [f.check for f in found] == ([] if recorded else ["splits", "splits"])
+
+
 def test_another_split_explains_nothing(tables: Tables, tmp_path: Path) -> None:
     own = dict(tables)
     split(10, recorded=True)(own, 1, 200)
