@@ -71,16 +71,7 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
     DataError
         If times name no zone: then no time could be written.
     """
-    for own in raw.coerced:
-        if not own.sure:
-            raise DataError(
-                f"{raw.labels[own.table]}: {own.column} {own.reason.partition(',')[0]}; state the "
-                "zone at the source before anything is fixed"
-            )
-    if out.exists():
-        raise RequestError(f"--fix {out}: is there already; name a new folder")
-    if raw.path.is_dir() and out.resolve().is_relative_to(raw.path.resolve()):
-        raise RequestError(f"--fix {out}: is within the data themselves; name a folder beside them")
+    refuse_place(raw, out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -92,6 +83,20 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return fixed._replace(folder=out)
+
+
+def refuse_place(raw: Raw, out: Path) -> None:
+    """Refuse what nothing can be written to; errors as `write_fixed`."""
+    for own in raw.coerced:
+        if not own.sure:
+            raise DataError(
+                f"{raw.labels[own.table]}: {own.column} {own.reason.partition(',')[0]}; state the "
+                "zone at the source before anything is fixed"
+            )
+    if out.exists():
+        raise RequestError(f"--fix {out}: is there already; name a new folder")
+    if raw.path.is_dir() and out.resolve().is_relative_to(raw.path.resolve()):
+        raise RequestError(f"--fix {out}: is within the data themselves; name a folder beside them")
 
 
 def _write(raw: Raw, changes: list[Change], folder: Path) -> Fixed:
