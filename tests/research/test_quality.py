@@ -135,6 +135,15 @@ def test_two_splits_of_a_coin_are_no_leap_of_its_oracle(
     assert [f.check for f in found] == ([] if recorded else ["splits", "splits"])
 
 
+@pytest.mark.parametrize("row", [0, HOURS - 1])
+def test_a_leap_at_an_end_may_be_a_print(tables: Tables, tmp_path: Path, row: int) -> None:
+    own = dict(tables)
+    cells("perps", PERP_PX, by(4), at=row)(own, 1, 0)
+    (found,) = check_data(save(tmp_path / "split", own)).findings
+    assert found.check == "splits"
+    assert found.message.endswith("; or it is a print: 1 row has the one level")
+
+
 def test_another_split_explains_nothing(tables: Tables, tmp_path: Path) -> None:
     own = dict(tables)
     split(10, recorded=True)(own, 1, 200)

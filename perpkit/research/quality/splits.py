@@ -12,8 +12,8 @@ from perpkit.dataset.schema import Table
 from perpkit.research.findings import Severity
 from perpkit.research.quality.actions import explained, underlying_of
 from perpkit.research.quality.raw import ROW, Edit, Found, Raw
-from perpkit.research.quality.series import PRICED, PRICES, columns_of, jumping
-from perpkit.research.quality.telling import Place, found, moment
+from perpkit.research.quality.series import PRICED, PRICES, SHORT, columns_of, jumping
+from perpkit.research.quality.telling import Place, found, moment, rows
 from perpkit.units import HOUR_MS
 
 NAME = "splits"
@@ -29,6 +29,7 @@ class _Leap(NamedTuple):
     time_ms: int
     factor: float  # new price over old
     known: bool  # an action or a shock explains it
+    least: int  # rows on its shorter side
 
 
 def check(raw: Raw) -> Iterator[Found]:
@@ -67,6 +68,7 @@ def _leaps(raw: Raw, table: Table) -> Iterator[_Leap]:
     seen: dict[tuple[str, int], _Leap] = {}
     for column in columns_of(raw, table):
         for own in jumping(raw, table, column):
+            rows_ = len(own.time_ms)
             for place in own.jumps().tolist():
                 step = float(own.log_px[place] - own.log_px[place - 1])
                 at = int(own.time_ms[place])
@@ -80,7 +82,9 @@ def _leaps(raw: Raw, table: Table) -> Iterator[_Leap]:
                     continue
                 known = explained(raw, table, own, place, exp(-step))
                 under = underlying_of(raw, table, own.instrument)
-                seen[own.instrument, at] = _Leap(table, own.instrument, under, at, exp(step), known)
+                seen[own.instrument, at] = _Leap(
+                    table, own.instrument, under, at, exp(step), known, min(place, rows_ - place)
+                )
     yield from seen.values()
 
 
@@ -110,6 +114,9 @@ def _told(raw: Raw, group: list[_Leap]) -> Found:
             f"{what} and stay, which is like no split; --fix leaves it: compare with another "
             "source, and record what happened in actions or shocks"
         )
+    least = max(leap.least for leap in group)
+    if least <= SHORT:
+        say += f"; or it is a print: {rows(least)} {'has' if least == 1 else 'have'} the one level"
     at = pl.DataFrame({"time": [leap.time_ms for leap in group]}, schema={"time": pl.Int64})
     place = Place(first.table.name, names, at)
     grade = Severity.WARNING if ratio is None else Severity.ERROR
