@@ -81,7 +81,7 @@ def _interrupts(shown: _Shown) -> Iterator[Callable[[], None]]:
         return
     try:
         yield stop_if_told
-    except Exception as e:
+    except BaseException as e:  # polars panics where Ctrl-C meets it, and that is no Exception
         if told:
             raise KeyboardInterrupt from e
         raise

@@ -32,11 +32,13 @@ def check(
 
     Exit code 0 without a finding of severity error, 3 with one; with --fix, with one left.
     """
+    from perpkit.cli.console import stages
     from perpkit.export import as_json as to_json
     from perpkit.research.check import check_data
     from perpkit.research.findings import Severity
 
-    found = check_data(folder, venue, rules, fix)
+    with stages() as (stage, _):
+        found = check_data(folder, venue, rules, fix, stage)
     if as_json:
         print(to_json(found.to_dict()), end="")
     else:

@@ -25,7 +25,15 @@ from perpkit.research.history import (
     refuse_venue,
 )
 from perpkit.research.limits import Bounds, Spell, Steps, audit_bounds, audit_steps, prices_of_coin
-from perpkit.research.quality import Fixed, Raw, inspect, read_raw, strict_frames, write_fixed
+from perpkit.research.quality import (
+    Fixed,
+    Raw,
+    inspect,
+    read_raw,
+    refuse_place,
+    strict_frames,
+    write_fixed,
+)
 from perpkit.research.quality.raw import spans, unread
 from perpkit.rulebook import Rulebook, open_rulebook
 from perpkit.units import stamp
@@ -95,7 +103,11 @@ class DataCheck:
 
 
 def check_data(
-    path: Path | str, venue: str | None = None, rules: Path | None = None, fix: Path | None = None
+    path: Path | str,
+    venue: str | None = None,
+    rules: Path | None = None,
+    fix: Path | None = None,
+    stage: Callable[[str], None] = lambda _: None,
 ) -> DataCheck:
     """Look for faults in a dataset, or a file of settlements, and hold it against the rulebook.
 
@@ -108,6 +120,7 @@ def check_data(
     venue : whose terms hold for the coins of a file; none: by the coin's prefix
     rules : rulebook file or folder of your own, over the shipped one
     fix : folder to write the data to with what is certain mended; it must not exist
+    stage : told what is under way; what it raises ends the check before anything is written
 
     Raises
     ------
@@ -118,9 +131,13 @@ def check_data(
     if path.is_dir():
         refuse_venue(venue)
     book = open_rulebook(rules, path)
+    stage("reading")
     raw = read_raw(path)
+    if fix is not None:
+        refuse_place(raw, Path(fix))
+    stage("looking for faults")
     seen = inspect(raw, venue, book)
-    fixed = None if fix is None else write_fixed(raw, seen.changes, Path(fix))
+    stage("holding it against the rulebook")
     history, refused = _history(seen.raw, venue)
     findings = [*seen.findings, *refused, *_of_source(history)]
     coins: dict[str, dict[str, Any]] = {}
@@ -132,6 +149,10 @@ def check_data(
             coins[coin] |= made.figures
             findings += made.findings
     told = by_weight(_merged(findings))
+    fixed = None
+    if fix is not None:  # last, so that a check that is stopped has written nothing
+        stage("writing")
+        fixed = write_fixed(raw, seen.changes, Path(fix))
     return DataCheck(
         history.name,
         history.file,

@@ -124,6 +124,26 @@ def test_a_recorded_split_explains_its_jump(tables: Tables, tmp_path: Path) -> N
     assert said(check_data(save(tmp_path / "split", own))) == []
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_two_splits_of_a_coin_are_no_leap_of_its_oracle(
+    tables: Tables, tmp_path: Path, recorded: bool
+) -> None:
+    own = dict(tables)
+    split(10, recorded=recorded)(own, 1, 200)
+    split(3, recorded=recorded)(own, 1, 400)
+    found = check_data(save(tmp_path / "split", own)).findings
+    assert [f.check for f in found] == ([] if recorded else ["splits", "splits"])
+
+
+@pytest.mark.parametrize("row", [0, HOURS - 1])
+def test_a_leap_at_an_end_may_be_a_print(tables: Tables, tmp_path: Path, row: int) -> None:
+    own = dict(tables)
+    cells("perps", PERP_PX, by(4), at=row)(own, 1, 0)
+    (found,) = check_data(save(tmp_path / "split", own)).findings
+    assert found.check == "splits"
+    assert found.message.endswith("; or it is a print: 1 row has the one level")
+
+
 def test_another_split_explains_nothing(tables: Tables, tmp_path: Path) -> None:
     own = dict(tables)
     split(10, recorded=True)(own, 1, 200)
@@ -468,6 +488,9 @@ def test_parts_stay_parts(tables: Tables, tmp_path: Path) -> None:
     assert changed["coin"].to_list() == ["sim:D"]
 
 
+RULES = 'schema = 1\nvenue = "baseline"\n'
+
+
 def test_a_store_stays_a_store(tables: Tables, tmp_path: Path) -> None:
     own = dict(tables)
     cells("perps", ("mark_px",), by(100))(own, 3, 50)
@@ -475,17 +498,40 @@ def test_a_store_stays_a_store(tables: Tables, tmp_path: Path) -> None:
         writer.describe(TOML)
         for name, frame in own.items():
             writer.add(name, frame)
+    # Terms that a fetch kept are part of the data: without them a run would play others.
+    (tmp_path / "store" / "rules").mkdir()
+    (tmp_path / "store" / "rules" / "baseline.toml").write_text(RULES, "utf-8")
+    for name, text in (("notes.md", "polled by hand"), (".lock", "1")):
+        (tmp_path / "store" / name).write_text(text, "utf-8")
     found = check_data(tmp_path / "store", fix=tmp_path / "fixed")
     assert [f.check for f in found.findings] == ["outliers"]
     assert said(check_data(tmp_path / "fixed")) == []
     rows = Store(tmp_path / "fixed").rows("perps", "sim:D")
     assert rows["mark_px"].null_count() == 1
+    assert (tmp_path / "fixed" / "rules" / "baseline.toml").read_text("utf-8") == RULES
+    assert (tmp_path / "fixed" / "notes.md").read_text("utf-8") == "polled by hand"
+    assert not (tmp_path / "fixed" / ".lock").exists()
     again = check_data(tmp_path / "fixed", fix=tmp_path / "copy")
     assert again.fixed is not None
     assert again.fixed.cells == 0
     assert (tmp_path / "copy" / "store.json").read_bytes() == (
         tmp_path / "fixed" / "store.json"
     ).read_bytes()
+
+
+@pytest.mark.parametrize("last", ["reading", "looking for faults", "writing"])
+def test_a_check_that_is_stopped_has_written_nothing(
+    tables: Tables, tmp_path: Path, last: str
+) -> None:
+    folder = save(tmp_path / "clean", tables)
+
+    def stage(now: str) -> None:
+        if now == last:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_data(folder, fix=tmp_path / "fixed", stage=stage)
+    assert [path.name for path in tmp_path.iterdir()] == ["clean"]
 
 
 def test_a_place_that_is_taken_is_refused(tables: Tables, tmp_path: Path) -> None:
@@ -520,6 +566,30 @@ def test_times_without_a_zone_are_checked_and_not_fixed(tables: Tables, tmp_path
     with pytest.raises(DataError, match="names no time zone; state the zone"):
         check_data(folder, fix=tmp_path / "fixed")
     assert not (tmp_path / "fixed").exists()
+
+
+def test_what_is_listed_and_has_no_row_is_told(tables: Tables, tmp_path: Path) -> None:
+    folder = save(tmp_path / "whole", tables)
+    more = '[tokens.Zx]\nunderlying = "Z"\nkind = "equity"\nissuer = "simulated"\n'
+    (folder / "dataset.toml").write_text(TOML + more, encoding="utf-8")
+    (told,) = said(check_data(folder))
+    assert told.startswith("reader: dataset.toml: token Zx has no row in tokens.parquet; add its")
+    (folder / "dataset.toml").write_text(TOML, encoding="utf-8")
+    (folder / "tokens.parquet").unlink()
+    tables["perps"].clear().write_parquet(folder / "perps.parquet")
+    for finding in check_data(folder).findings:
+        assert finding.check == "reader"
+        assert finding.severity is Severity.ERROR
+        assert "has no row" in finding.message
+    assert len(check_data(folder).findings) == 2
+
+
+def test_a_coin_all_of_whose_rows_have_another_name_is_one_finding(
+    tables: Tables, tmp_path: Path
+) -> None:
+    own = dict(tables)
+    cells("perps", ("coin",), to("sim:AB"), HOURS, at=0)(own, 0, 0)  # type: ignore[arg-type]
+    assert [f.check for f in check_data(save(tmp_path / "x", own)).findings] == ["names"]
 
 
 def test_what_no_check_knows_the_strict_reader_tells(tables: Tables, tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ def test_a_file_that_does_not_serve_is_refused(file: Path, tmp_path: Path) -> No
         (bars.drop("open"), "column open is missing"),
         (bars.with_columns(pl.col("time").dt.replace_time_zone(None)), "time zone"),
         (bars.with_columns(close=pl.lit(0.0)), "no price above 0"),
+        (bars.with_columns(pl.col("open").cast(pl.String)), "open is of type String; store num"),
+        (bars.with_columns(symbol=pl.lit(3)), "symbol is of type Int32; store text"),
+        (bars.head(0), "has no bars of NVDA; it is empty"),
     ):
         frame.write_parquet(wrong)
         with pytest.raises(DataError, match=says):

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import perpkit
+from perpkit.errors import RequestError
 from perpkit.run import Result
 from perpkit.sources.simulated.events import row_of
 from perpkit.sources.simulated.hours import lay_hours
@@ -179,3 +180,24 @@ def test_split_week_settles_the_market_and_pays_a_dividend(play: Play) -> None:
     equity = result.frames["equity"]
     worst = equity.select(pl.col("equity_usd").pct_change().abs().max()).item()
     assert worst < 0.02, "a split is worth nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("set = 3", "set was 3; write a table, [set]"),
+        ("events = 3", "events was 3; write tables, [[events]]"),
+        ("shocks = [1]", "shocks was [1]; write tables, [[shocks]]"),
+        ("[stocks]\nNVDA = 3", "stocks.NVDA was 3; write [stocks.NVDA]"),
+        ("[stocks.NVDA]\nscale = 'x'", "stocks.NVDA: scale was 'x'; write a number"),
+        ("[[events]]\nwhat = 'jump'\nsize = 'x'", "event 1: size was 'x'; write a number"),
+        ("[[events]]\nat = { share = 'half' }", "event 1: at: share was 'half'; write a number"),
+        ("[[shocks]]\nkind = 'adl'\nvalue = nan", "shock 1: value was nan; write a number"),
+        ("[[shocks]]\nvalue = 1", "shock 1: kind was None; write kind = "),
+    ],
+)
+def test_a_file_of_other_forms_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(RequestError) as caught:
+        read_scenario(str(tmp_path / "mine.toml"))
+    assert says in str(caught.value)

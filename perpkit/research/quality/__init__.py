@@ -6,7 +6,7 @@ would leave, so that one fault is found once. `write_fixed` writes the sure edit
 """
 
 from perpkit.research.quality.checks import CHECKS, Inspected, inspect
-from perpkit.research.quality.fix import Change, Fixed, write_fixed
+from perpkit.research.quality.fix import Change, Fixed, refuse_place, write_fixed
 from perpkit.research.quality.raw import Edit, Found, Raw, read_raw, strict_frames
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Raw",
     "inspect",
     "read_raw",
+    "refuse_place",
     "strict_frames",
     "write_fixed",
 ]

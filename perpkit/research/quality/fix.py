@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from perpkit.dataset.description import read_text
+from perpkit.dataset.lock import LOCK_FILE
 from perpkit.dataset.parts import is_store
 from perpkit.dataset.plain import LOG
 from perpkit.dataset.schema import TIME
+from perpkit.dataset.staging import STAGING
 from perpkit.dataset.store import Store
 from perpkit.errors import DataError, RequestError
 from perpkit.research.quality.raw import NAMED, ROW, Edit, Part, Raw, apply
@@ -69,16 +71,7 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
     DataError
         If times name no zone: then no time could be written.
     """
-    for own in raw.coerced:
-        if not own.sure:
-            raise DataError(
-                f"{raw.labels[own.table]}: {own.column} {own.reason.partition(',')[0]}; state the "
-                "zone at the source before anything is fixed"
-            )
-    if out.exists():
-        raise RequestError(f"--fix {out}: is there already; name a new folder")
-    if raw.path.is_dir() and out.resolve().is_relative_to(raw.path.resolve()):
-        raise RequestError(f"--fix {out}: is within the data themselves; name a folder beside them")
+    refuse_place(raw, out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -90,6 +83,20 @@ def write_fixed(raw: Raw, changes: list[Change], out: Path) -> Fixed:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return fixed._replace(folder=out)
+
+
+def refuse_place(raw: Raw, out: Path) -> None:
+    """Refuse what nothing can be written to; errors as `write_fixed`."""
+    for own in raw.coerced:
+        if not own.sure:
+            raise DataError(
+                f"{raw.labels[own.table]}: {own.column} {own.reason.partition(',')[0]}; state the "
+                "zone at the source before anything is fixed"
+            )
+    if out.exists():
+        raise RequestError(f"--fix {out}: is there already; name a new folder")
+    if raw.path.is_dir() and out.resolve().is_relative_to(raw.path.resolve()):
+        raise RequestError(f"--fix {out}: is within the data themselves; name a folder beside them")
 
 
 def _write(raw: Raw, changes: list[Change], folder: Path) -> Fixed:
@@ -116,6 +123,7 @@ def _write_store(raw: Raw, edits: dict[str, list[Edit]], folder: Path) -> None:
         writer.describe(read_text(raw.path).decode("utf-8-sig"))
         for table, own in edits.items():
             writer.add(table, apply(raw.tables[table], own).drop(ROW))
+    _copy_rest(raw, folder)  # terms that were fetched lie beside the parts
 
 
 def _write_files(raw: Raw, edits: dict[str, list[Edit]], folder: Path) -> None:
@@ -152,10 +160,12 @@ def _write_part(
 def _copy_rest(raw: Raw, folder: Path) -> None:
     """All files that are no part of a table: the description, and what perpkit does not read."""
     mine = {part.path for parts in raw.parts.values() for part in parts}
-    mine |= {raw.path / f"{LOG}.parquet", raw.path / f"{LOG}.csv"}
+    mine |= {raw.path / f"{LOG}.parquet", raw.path / f"{LOG}.csv", raw.path / LOCK_FILE}
     for path in sorted(raw.path.rglob("*")):
-        if path.is_file() and path not in mine:
-            target = folder / path.relative_to(raw.path)
+        below = path.relative_to(raw.path)
+        target = folder / below
+        rest = path not in mine and below.parts[0] != STAGING
+        if rest and path.is_file() and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
 

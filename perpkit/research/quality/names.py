@@ -68,12 +68,16 @@ def _first(place: Place) -> str:
 
 
 def _meant(frame: pl.DataFrame, table: Table, place: Place, known: set[str], say: str) -> Edit:
-    """For the later checks: the rows under the name nearest to theirs that lacks just these."""
+    """For the later checks: the rows under the name nearest to theirs that lacks just these.
+
+    One that has no row at all lacks these, too.
+    """
     hours = place.bad["time"].cast(pl.Int64)
     beside = pl.Series([hours[0] - HOUR_MS, hours[-1] + HOUR_MS])
     for near in get_close_matches(place.instrument, sorted(known), n=10, cutoff=0.4):
         own = frame.filter(pl.col(table.instrument) == near)["time"].cast(pl.Int64)
-        if not hours.is_in(own.implode()).any() and beside.is_in(own.implode()).any():
+        joins = own.is_empty() or beside.is_in(own.implode()).any()
+        if joins and not hours.is_in(own.implode()).any():
             cells = place.bad.select(ROW, pl.lit(near).alias("after"))
             return Edit(table.name, table.instrument, cells, False, say)
     return removed(table.name, place.bad, say, sure=False)

@@ -12,8 +12,8 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from perpkit.dataset.casting import cast_column
-from perpkit.dataset.checks import PART, Source, check, check_alone
-from perpkit.dataset.description import Description, read_description
+from perpkit.dataset.checks import PART, Source, check, check_all_have_rows, check_alone
+from perpkit.dataset.description import FILE, Description, read_description
 from perpkit.dataset.parts import is_store, read_index
 from perpkit.dataset.plain import files_of, label_of, misnamed
 from perpkit.dataset.schema import FLOAT, FUNDING, ONCHAIN, TABLES, TEXT, TIME, Table
@@ -302,6 +302,7 @@ def strict_frames(raw: Raw) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
         frame = raw.tables.get(table.name)
         if frame is None:
             frames[table.name] = pl.DataFrame(schema=table.dtypes)
+            findings += _without_rows(raw, table, frames[table.name])
             continue
         absent = [
             pl.lit(None, dtype).alias(column)
@@ -320,7 +321,19 @@ def strict_frames(raw: Raw) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
         except DataError as error:
             say = str(error).removeprefix(f"{label}: ")
             findings.append(Finding("reader", Severity.ERROR, label, "", 0, None, say))
+        findings += _without_rows(raw, table, frame)
     return frames, findings
+
+
+def _without_rows(raw: Raw, table: Table, frame: pl.DataFrame) -> list[Finding]:
+    """Instruments that ``dataset.toml`` lists and no row is of, which a run refuses, too."""
+    label = raw.labels.get(table.name, "")
+    source = Source(label or f"{table.name}.parquet", (label,) if label else ())
+    try:
+        check_all_have_rows(table, set(frame[table.instrument].unique()), source, raw.about)
+    except DataError as error:
+        return [Finding("reader", Severity.ERROR, FILE, "", 0, None, str(error).split(": ", 1)[1])]
+    return []
 
 
 _NO_PART: Final = pl.lit(0, pl.UInt32).alias(PART)

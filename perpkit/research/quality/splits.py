@@ -12,8 +12,8 @@ from perpkit.dataset.schema import Table
 from perpkit.research.findings import Severity
 from perpkit.research.quality.actions import explained, underlying_of
 from perpkit.research.quality.raw import ROW, Edit, Found, Raw
-from perpkit.research.quality.series import PRICED, PRICES, columns_of, jumping
-from perpkit.research.quality.telling import Place, found, moment
+from perpkit.research.quality.series import PRICED, PRICES, SHORT, columns_of, jumping
+from perpkit.research.quality.telling import Place, found, moment, rows
 from perpkit.units import HOUR_MS
 
 NAME = "splits"
@@ -29,6 +29,7 @@ class _Leap(NamedTuple):
     time_ms: int
     factor: float  # new price over old
     known: bool  # an action or a shock explains it
+    least: int  # rows on its shorter side
 
 
 def check(raw: Raw) -> Iterator[Found]:
@@ -42,7 +43,6 @@ def check(raw: Raw) -> Iterator[Found]:
     open_ones: list[list[_Leap]] = []
     for leap in sorted(leaps, key=lambda leap: (leap.known, leap.time_ms)):
         if leap.known:
-            yield Found(None, _rescaled(raw, leap))
             continue
         for group in open_ones:
             head = group[0]
@@ -57,12 +57,18 @@ def check(raw: Raw) -> Iterator[Found]:
             open_ones.append([leap])
     for group in open_ones:
         yield _told(raw, group)
+    own: dict[tuple[str, str], list[_Leap]] = {}
+    for leap in leaps:
+        own.setdefault((leap.table.name, leap.instrument), []).append(leap)
+    for together in own.values():
+        yield Found(None, _rescaled(raw, together))
 
 
 def _leaps(raw: Raw, table: Table) -> Iterator[_Leap]:
     seen: dict[tuple[str, int], _Leap] = {}
     for column in columns_of(raw, table):
         for own in jumping(raw, table, column):
+            rows_ = len(own.time_ms)
             for place in own.jumps().tolist():
                 step = float(own.log_px[place] - own.log_px[place - 1])
                 at = int(own.time_ms[place])
@@ -76,7 +82,9 @@ def _leaps(raw: Raw, table: Table) -> Iterator[_Leap]:
                     continue
                 known = explained(raw, table, own, place, exp(-step))
                 under = underlying_of(raw, table, own.instrument)
-                seen[own.instrument, at] = _Leap(table, own.instrument, under, at, exp(step), known)
+                seen[own.instrument, at] = _Leap(
+                    table, own.instrument, under, at, exp(step), known, min(place, rows_ - place)
+                )
     yield from seen.values()
 
 
@@ -106,21 +114,29 @@ def _told(raw: Raw, group: list[_Leap]) -> Found:
             f"{what} and stay, which is like no split; --fix leaves it: compare with another "
             "source, and record what happened in actions or shocks"
         )
+    least = max(leap.least for leap in group)
+    if least <= SHORT:
+        say += f"; or it is a print: {rows(least)} {'has' if least == 1 else 'have'} the one level"
     at = pl.DataFrame({"time": [leap.time_ms for leap in group]}, schema={"time": pl.Int64})
     place = Place(first.table.name, names, at)
     grade = Severity.WARNING if ratio is None else Severity.ERROR
-    edits = tuple(edit for leap in group for edit in _rescaled(raw, leap))
-    return found(raw, NAME, place, say, *edits, severity=grade)
+    return found(raw, NAME, place, say, severity=grade)
 
 
-def _rescaled(raw: Raw, leap: _Leap) -> tuple[Edit, ...]:
-    """For the later checks: the prices before in the units of those after."""
-    frame = raw.of(leap.table.name, leap.instrument)
-    own = frame.filter(pl.col("time").cast(pl.Int64) < leap.time_ms)
+def _rescaled(raw: Raw, leaps: list[_Leap]) -> tuple[Edit, ...]:
+    """For the later checks: all prices of an instrument in the units of the last ones."""
+    table = leaps[0].table.name
+    frame = raw.of(table, leaps[0].instrument)
+    by = pl.lit(1.0)
+    for leap in leaps:
+        by = by * pl.when(pl.col("time").cast(pl.Int64) < leap.time_ms).then(leap.factor).otherwise(
+            1.0
+        )
+    before = pl.col("time").cast(pl.Int64) < max(leap.time_ms for leap in leaps)
     made = []
-    for column in PRICES[leap.table.name]:
+    for column in PRICES[table]:
         if column in frame.columns:
-            cells = own.filter(pl.col(column).is_not_null())
-            after = (pl.col(column) * leap.factor).alias("after")
-            made.append(Edit(leap.table.name, column, cells.select(ROW, after), False, NAME))
+            cells = frame.filter(before & pl.col(column).is_not_null())
+            after = (pl.col(column) * by).alias("after")
+            made.append(Edit(table, column, cells.select(ROW, after), False, NAME))
     return tuple(made)

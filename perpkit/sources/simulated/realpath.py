@@ -16,6 +16,7 @@ from perpkit.sources.simulated.truth import Truth
 from perpkit.units import HOUR_NS, stamp
 
 NEEDS: Final = ("time", "symbol", "open", "close")
+_TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _MINUTE_NS: Final = 60_000_000_000
 
 
@@ -39,11 +40,19 @@ def read_bars(file: Path, symbols: Sequence[str]) -> pl.DataFrame:
     kind = bars.schema["time"]
     if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
         raise DataError(f"{file}: time is {kind}; store instants with a time zone")
-    known = set(bars["symbol"].unique().to_list())
+    kinds = (("symbol", pl.String, "text"), ("open", pl.Float64, "numbers"))
+    for name, wanted, word in (*kinds, ("close", pl.Float64, "numbers")):
+        have = bars.schema[name]
+        fits = have.is_numeric() if word == "numbers" else isinstance(have, _TEXTS)
+        if not fits:
+            raise DataError(f"{file}: {name} is of type {have}; store {word}")
+        bars = bars.with_columns(pl.col(name).cast(wanted))
+    known = set(bars["symbol"].drop_nulls().unique().to_list())
     for symbol in symbols:
         if symbol not in known:
             raise DataError(
-                f"{file} has no bars of {symbol}; choose --stocks of {', '.join(sorted(known))}"
+                f"{file} has no bars of {symbol}; "
+                + (f"choose --stocks of {', '.join(sorted(known))}" if known else "it is empty")
             )
     bars = bars.filter(pl.col("symbol").is_in(list(symbols))).sort("symbol", "time")
     prices = pl.col("open", "close")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,10 @@ FOLDER: Final = Path(__file__).with_name("scenarios")
 ISSUER: Final = "simulated"
 _KEYS: Final = ("title", "says", "watch", "set", "stocks", "events", "shocks", "settings", "rules")
 _SHOCK_KEYS: Final = ("kind", "on", "stock", "at", "value", "ends_after_hours", "end_value")
+_NUMBERS: Final = (
+    *("size", "hours", "learnt", "value", "ends_after_hours", "end_value"),
+    *("share", "after_hours"),  # of `at`
+)
 _ON: Final = ("coins", "venues", "tokens", "issuer", "bill")
 
 
@@ -82,6 +87,7 @@ def read_scenario(name: str) -> Scenario:
     for key in told:
         if key not in _KEYS:
             raise RequestError(f"{path}: no key {key}: {nearest(key, _KEYS)}")
+    _check_forms(told, path)
     return Scenario(
         name=path.stem,
         title=str(told.get("title", path.stem)),
@@ -94,6 +100,35 @@ def read_scenario(name: str) -> Scenario:
         settings=told.get("settings", {}),
         rules=str(told.get("rules", "")),
     )
+
+
+def _check_forms(told: Mapping[str, Any], path: Path) -> None:
+    """Refuse text where a number, and a value where a table is meant."""
+    for key in ("set", "stocks", "settings"):
+        if not isinstance(told.get(key, {}), dict):
+            raise RequestError(f"{path}: {key} was {told[key]!r}; write a table, [{key}]")
+    for ticker, own in told.get("stocks", {}).items():
+        if not isinstance(own, dict):
+            raise RequestError(f"{path}: stocks.{ticker} was {own!r}; write [stocks.{ticker}]")
+        _check_numbers(own, own, f"{path}: stocks.{ticker}")
+    for key in ("events", "shocks"):
+        rows = told.get(key, [])
+        if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
+            raise RequestError(f"{path}: {key} was {rows!r}; write tables, [[{key}]]")
+        for n, one in enumerate(rows, 1):
+            where = f"{path}: {key.removesuffix('s')} {n}"
+            _check_numbers(one, _NUMBERS, where)
+            if isinstance(one.get("at"), dict):
+                _check_numbers(one["at"], _NUMBERS, f"{where}: at")
+            if key == "shocks" and not isinstance(one.get("kind"), str):
+                raise RequestError(f'{where}: kind was {one.get("kind")!r}; write kind = "adl"')
+
+
+def _check_numbers(told: Mapping[str, Any], names: Iterable[str], where: str) -> None:
+    for name in names:
+        value = told.get(name, 0.0)
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise RequestError(f"{where}: {name} was {value!r}; write a number")
 
 
 def settings_of(scenario: Scenario, tickers: Sequence[str]) -> dict[str, Any]:
