@@ -134,6 +134,7 @@ def test_nothing_asked_for_is_nothing_audited(ask: Ask) -> None:
         ("import polars as pl; pl.read_csv('DATA')", "s.py:1: reads "),
         ("import subprocess; subprocess.run(['true'])", "s.py:1: starts a process"),
         ("import pyarrow.parquet", "s.py:1: imports pyarrow"),
+        ("import importlib; importlib.import_module('mmap')", "s.py:1: imports mmap"),
     ],
 )
 def test_what_reaches_outside_is_named(ask: Ask, tmp_path: Path, head: str, says: str) -> None:

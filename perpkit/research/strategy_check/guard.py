@@ -6,6 +6,8 @@ functions. What a library reads of its own, below the interpreter's folders, is 
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -67,19 +69,10 @@ class Guard:
                 self.note(f"reads {os.fsdecode(path)}")
         elif event in _OUTSIDE:
             self.note(_OUTSIDE[event])
-        elif event == "import" and arguments[0].partition(".")[0] in _UNSEEN:
-            self._note_import(arguments[0].partition(".")[0])
 
-    def _note_import(self, module: str) -> None:
+    def note_import(self, module: str, by: str) -> None:
         """Only where the strategy itself imports it: libraries import what they like."""
-        frame = sys._getframe(1)  # noqa: SLF001
-        while frame is not None and "importlib" in frame.f_code.co_filename:
-            frame = frame.f_back  # type: ignore[assignment]
-        names: list[str] = []
-        while frame is not None and len(names) < 4:
-            names.append(frame.f_code.co_filename)
-            frame = frame.f_back  # type: ignore[assignment]
-        if any(self._is_own(name) for name in names):
+        if module in _UNSEEN and self._is_own(by):
             self.note(f"imports {module}, which reads files")
 
     def finding(self) -> Finding:
@@ -140,7 +133,10 @@ def watching(guard: Guard) -> Iterator[None]:
         _hooked.append(True)
     told = [name for name in dir(pl) if name.startswith(_READERS)]
     before = {name: getattr(pl, name) for name in told}
+    importing = builtins.__import__, importlib.import_module
     try:
+        builtins.__import__ = _telling_import(guard, importing[0])
+        importlib.import_module = _telling_import(guard, importing[1])
         for name, reader in before.items():
             setattr(pl, name, _telling(guard, name, reader))
         _listening.append(guard)
@@ -149,8 +145,19 @@ def watching(guard: Guard) -> Iterator[None]:
     finally:
         guard.active = False
         _listening.remove(guard)
+        builtins.__import__, importlib.import_module = importing
         for name, reader in before.items():
             setattr(pl, name, reader)
+
+
+def _telling_import(guard: Guard, importing: Callable[..., Any]) -> Callable[..., Any]:
+    """The interpreter tells of no import of a module that somebody has imported before."""
+
+    def told(name: str, *arguments: Any, **named: Any) -> Any:
+        guard.note_import(name.partition(".")[0], sys._getframe(1).f_code.co_filename)  # noqa: SLF001
+        return importing(name, *arguments, **named)
+
+    return told
 
 
 def _telling(guard: Guard, name: str, reader: Callable[..., Any]) -> Callable[..., Any]:
