@@ -158,6 +158,7 @@ def section(words: str, command: Any) -> str:
     told = TOLD.get(words)
     if told is not None:
         made.append(f"```{'' if told.online else 'sh'}\n{told.example}\n```")
+        made += ["It asks the venue, over the network."] if told.online else []
     rows = [
         f"| {_name(param)} | {_value(param)} | {_line(param.help)} |"
         for param in command.params
