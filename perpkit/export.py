@@ -30,6 +30,9 @@ KNOWN = frozenset(
                 "funding",
                 "fills",
                 "events",
+                "market",
+                "quotes",
+                "against",
             )
         ),
     }
