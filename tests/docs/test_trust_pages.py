@@ -106,6 +106,17 @@ def test_the_precision_is_the_programs() -> None:
     assert "TOLERANCE = 1e-12" in (ROOT / "tests" / "recomputation.py").read_text(encoding="utf-8")
 
 
+def test_the_twin_imports_nothing_of_perpkit() -> None:
+    assert "imports\nnothing of perpkit" in VALIDATION
+    files = list((ROOT / "tests" / "twin").glob("twin_*.py"))
+    assert len(files) > 8
+    for file in files:
+        source = file.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(?:import|from) (?:perpkit|adapter)\b", source, re.MULTILINE), (
+            file
+        )
+
+
 # --------------------------------------------------------------------------- not-modelled.md
 
 
