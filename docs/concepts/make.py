@@ -256,7 +256,7 @@ def weekend() -> str:
     sheet.line([prices.at(t, px) for t, px in enumerate(oracle)], "a")
     sheet.line(stairs(rates, np.array([apr(rate) for rate in funding])), "a")
     x, y = prices.at(17, 165.2)
-    sheet.text(x, y, "no external price", "fill-b words")
+    sheet.text(x, y, "no external price", "fill-b")
     sheet.text(*prices.at(37, 160.15), "last external price", "fill-c words")
     sheet.text(*prices.at(46, 163.35), "mark", "fill-b words", "end")
     sheet.text(*prices.at(52, 161.6), "oracle", "fill-a words")
