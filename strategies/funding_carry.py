@@ -28,7 +28,7 @@ class Params:
     capacity_frac: float = field(
         0.5, ge=0, le=1, help="largest pair, share of what an hour takes of either leg"
     )
-    gate: bool = field(True, help="funding must pay for the costs shown within hold_hours")
+    gate: bool = field(True, help="funding must pay for costs as they are shown")
     extra_cost_frac: float = field(
         0.0, ge=0, le=1, help="what it must pay beside them, fraction of a pair"
     )

@@ -224,3 +224,18 @@ def test_between_the_two_rates_nothing_trades(week: Write) -> None:
     assert calm.frames["fills"].height == 2
     flicker = perpkit.backtest("funding_carry", data, params={"exit_apr": 0.08}, pure_python=True)
     assert flicker.frames["fills"].height > 2
+
+
+def test_a_rate_that_falls_through_both_costs_the_hours_between(week: Write) -> None:
+    """From 12% to -100% a year: out after 3 hours at 8%, after 8 at 0, and 0.057% poorer."""
+    rates = [(0.12 if n < 80 else -1.0) / 8760 for n in range(100)]
+    data = week(MONDAY, 100, flat, rate=rates)
+    two, one = (
+        perpkit.backtest("funding_carry", data, params={"exit_apr": rate}, pure_python=True)
+        for rate in (0.0, 0.08)
+    )
+    assert left(one) == [at(80 + 3)]
+    assert left(two) == [at(80 + 8)]
+    worse = one.summary["net_pnl_usd"] - two.summary["net_pnl_usd"]
+    # and 100 tokens at a bid that is a cent lower in even hours
+    assert worse == pytest.approx(10_000.0 * 5 / 8760 + 1.0, abs=0.01)
