@@ -192,9 +192,9 @@ def test_stages_in_a_thread_that_may_not_listen() -> None:
     done: list[str] = []
 
     def run() -> None:
-        with stages() as (stage, progress):
-            stage("one")
-            progress(1, 2)
+        with stages() as under_way:
+            under_way.stage("one")
+            under_way.progress(1, 2)
             done.append("one")
 
     thread = Thread(target=run)
