@@ -32,6 +32,9 @@ KNOWN = frozenset(
                 "funding",
                 "fills",
                 "events",
+                "market",
+                "quotes",
+                "against",
             )
         ),
     }
