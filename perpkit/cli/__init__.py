@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code is 0 done, 2 request, 3 data, 4 strategy, 1 a bug."""
     told = sys.argv[1:] if arguments is None else arguments
     saved()
+    # Its colours need colorama, where that is installed, which resets the terminal at the end.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     _escape_what_cannot_be_encoded()
     try:
         code = app(told, prog_name="perpkit", standalone_mode=False)

@@ -41,8 +41,7 @@ def print_summary(result: Result, out: Path | None) -> None:
     ``NO_COLOR`` leaves out every style.
     """
     console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
-    narrow = sys.stdout.isatty() and not console.is_dumb_terminal
-    width = max(_LEAST, min(console.width, WIDTH)) if narrow else WIDTH
+    width = max(_LEAST, min(console.width, WIDTH)) if sys.stdout.isatty() else WIDTH
     for line in _lines(result, out, width, marks_for(sys.stdout)):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
