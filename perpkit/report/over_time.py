@@ -15,7 +15,7 @@ from perpkit.metrics.drawdown import drawdowns
 from perpkit.report.spark import LEAST, Shown, draw, extremes, finite, height, hits, thinned
 from perpkit.result import Result
 
-_LABEL = 14  # columns of a label, its margin and its gap
+_LABEL = 14  # columns of a label and its margin
 _DATES = 22  # columns that the first and the last day take
 _CLOSED = ("liquidation", "partial", "backstop")
 
@@ -114,7 +114,7 @@ def over_time(result: Result, width: int, marks: str) -> Iterator[Text]:
     yield _head(result, left, columns, right)
     for one, end, texts in zip(charts, ends, told, strict=True):
         if end[0] == end[1] or math.isnan(end[0]):
-            yield _label(one.label).append(_unmoved(one, end[0], texts[0]))
+            yield _label(one.label).append(f" {_unmoved(one, end[0], texts[0])}")
         else:
             yield from _chart(one, end, (left, columns), marks)
 

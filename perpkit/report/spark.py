@@ -88,7 +88,7 @@ def thinned(values: F64, columns: int, shown: Shown) -> F64:
     ----------
     values : (T,) one an hour
     shown : of a share's hours the lowest value, the highest, or the one that is farthest from the
-        value before, so that what moved most is seen; the lowest and the highest of all always are
+        value before, so that what moved most is seen; the lowest and the highest of all are, too
 
     Returns
     -------
@@ -107,7 +107,9 @@ def thinned(values: F64, columns: int, shown: Shown) -> F64:
         picked = {"low": low, "high": high}.get(shown)
         if picked is None:
             rises = math.isnan(before) or high - before >= before - low
-            picked = high if high == ends[1] or (rises and low != ends[0]) else low
+            if (low == ends[0]) != (high == ends[1]):
+                rises = high == ends[1]
+            picked = high if rises else low
         made[n] = before = picked
     return made
 
