@@ -22,8 +22,8 @@ from perpkit.headline import (
     headline,
     span,
 )
-from perpkit.report.spark import ASCII, marks_for
 from perpkit.report.over_time import over_time
+from perpkit.report.spark import ASCII, marks_for
 from perpkit.result import Result
 
 WIDTH = 100

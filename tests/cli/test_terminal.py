@@ -140,6 +140,28 @@ def test_no_color_is_obeyed(watch: Watch, month: Path, work: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize(
+    ("env", "drawn"),
+    [
+        ({"LC_ALL": "C.UTF-8"}, True),
+        ({"LC_ALL": "C.UTF-8", "NO_COLOR": "1"}, True),
+        ({"LC_ALL": "C"}, False),
+        ({"LC_ALL": "C.UTF-8", "TERM": "dumb"}, False),
+        ({"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "cp1252"}, False),
+    ],
+)
+def test_charts_are_of_characters_that_the_terminal_shows(
+    watch: Watch, month: Path, work: Path, env: dict[str, str], drawn: bool
+) -> None:
+    seen = watch("backtest", "funding_carry", "--data", month, cwd=work, **env)
+    assert seen.code == 0
+    left = "\n".join(seen.left)
+    assert "Over time" in left
+    assert ("█" in left) == drawn
+    assert drawn or left.isascii()
+
+
+@posix
 def test_a_dumb_terminal_gets_a_line_a_stage(watch: Watch, month: Path, work: Path) -> None:
     seen = watch("backtest", "funding_carry", "--data", month, cwd=work, TERM="dumb")
     assert seen.code == 0

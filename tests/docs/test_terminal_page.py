@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import perpkit
-from perpkit import errors
 from perpkit.cli import app, leaving
 from perpkit.report.over_time import over_time, series_of
 from perpkit.report.spark import BLOCKS
@@ -31,11 +30,6 @@ def test_the_charts_are_todays() -> None:
     assert block is not None
     assert block[1] == drawn, f"write to terminal.md:\n{drawn}"
     assert first_column("The summary") == [series.label for series in series_of(result)]
-
-
-def test_exit_codes_are_those_of_the_errors() -> None:
-    found = {made.exit_code for made in vars(errors).values() if hasattr(made, "exit_code")} | {0}
-    assert first_column("Exit codes") == [str(code) for code in sorted(found)]
 
 
 def test_the_commands_that_are_quiet_are_those_named() -> None:
