@@ -43,6 +43,7 @@ def hyperliquid(
     What the folder holds is not asked for again, so a run that was ended goes on where it was.
     """
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import saved
     from perpkit.sources.hyperliquid import API, Client, Wanted
     from perpkit.sources.hyperliquid import fetch as run
 
@@ -56,9 +57,15 @@ def hyperliquid(
     kept = f"what was fetched is in {out}, and the same command goes on from there"
     with (
         Client(API if base_url is None else base_url) as client,
-        stages("windows", says=kept, quiet=quiet) as under_way,
+        stages("windows", says="nothing was fetched", quiet=quiet) as under_way,
     ):
-        report = run(client, wanted, out, under_way.stage, under_way.progress)
+
+        def stage(now: str) -> None:
+            under_way.stage(now)
+            if now.startswith("fetching "):
+                saved(kept)
+
+        report = run(client, wanted, out, stage, under_way.progress)
     if as_json:
         _print_json(report)
     elif not quiet:

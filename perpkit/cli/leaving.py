@@ -27,8 +27,8 @@ def saved(says: str = NOTHING) -> None:
 
 def untouched(folder: Path) -> str:
     """What is said before a folder is written to."""
-    older = f", the older result in {folder} is untouched" if folder.exists() else ""
-    return f"{NOTHING}{older}"
+    older = folder.is_dir() and any(folder.iterdir())
+    return f"{NOTHING}, the older result in {folder} is untouched" if older else NOTHING
 
 
 def kept(folder: Path) -> tuple[str, str]:

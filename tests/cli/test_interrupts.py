@@ -157,6 +157,14 @@ def test_an_import_is_all_or_nothing_and_says_which(stop: Command, work: Path) -
 
 
 @posix
+def test_a_fetch_that_has_not_begun_says_so(stop: Command, work: Path) -> None:
+    told = ("data", "fetch", "hyperliquid", "--coins", "xyz:NVDA", "--from", "2026-01-01")
+    ended = stop("perpkit.sources.hyperliquid.fetch.read_markets", *told, "--out", "made")
+    assert ended == (130, "", "perpkit: stopped; nothing was fetched\n")
+    assert names(work) == []
+
+
+@posix
 def test_a_simulation_leaves_no_half_folder(stop: Command, work: Path) -> None:
     told = ("data", "simulate", "--days", 30, "--out", "made")
     ended = stop("perpkit.sources.simulated.output.make_tables", *told)

@@ -55,5 +55,6 @@ def test_what_ctrl_c_says_is_what_is_said(tmp_path: Path) -> None:
     said = " ".join(section("Ctrl-C").split())
     older, fresh = tmp_path / "r", tmp_path / "none"
     older.mkdir()
+    (older / "manifest.json").touch()
     for told in (leaving.untouched(fresh), leaving.untouched(older), *leaving.kept(older)):
         assert f"`stopped; {told}`".replace(str(older), "r") in said, told
