@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from perpkit.cli.options import Debug, Rules
+from perpkit.cli.options import Debug, Quiet, Rules, refuse_both
 
 
 def backtest(
@@ -36,6 +36,7 @@ def backtest(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print summary.json and nothing else.")
     ] = False,
+    quiet: Quiet = False,
     pure_python: Annotated[
         bool, typer.Option("--pure-python", help="Run uncompiled: slow, same numbers.")
     ] = False,
@@ -43,6 +44,7 @@ def backtest(
 ) -> None:
     """Play a strategy over a dataset and write the result folder."""
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import kept, untouched
     from perpkit.config import check_config
     from perpkit.export import as_json as to_json
     from perpkit.export import check_writable
@@ -50,6 +52,7 @@ def backtest(
     from perpkit.runfile import apply_settings, read_config
     from perpkit.strategy.load import load
 
+    refuse_both(quiet=quiet, as_json=as_json)
     loaded = load(strategy)
     check_names(loaded)
     made = apply_settings(
@@ -70,10 +73,12 @@ def backtest(
     dataset = checked.data or demo()
     folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
     check_writable(folder)
-    with stages() as (stage, progress):
-        result = run(loaded, checked, pure_python, progress, stage)
-        stage("writing")
-        result.save(folder)
+    with stages(says=untouched(folder), quiet=quiet) as under_way:
+        result = run(loaded, checked, pure_python, under_way.progress, under_way.stage)
+        under_way.stage("writing")
+        under_way.keep(lambda: result.save(folder), *kept(folder))
+    if quiet:
+        return
     if as_json:
         print(to_json(result.to_dict()), end="")
         return
