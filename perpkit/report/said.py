@@ -67,8 +67,10 @@ def count(number: float, noun: str) -> str:
 
 
 def usd(value: float | None, why: str = "n/a") -> Cell:
-    """USD to a cent for a table; what is undefined says why."""
-    return Cell(why, None) if value is None else Cell(plain(round(value, 2) + 0.0), value)
+    """USD to a cent for a table; nothing is a dash, what is undefined says why."""
+    if value is None:
+        return Cell(why, None)
+    return Cell(plain(round(value, 2) + 0.0) if value else "\N{EN DASH}", value)
 
 
 def whole(value: float | None, why: str = "n/a") -> Cell:

@@ -182,3 +182,26 @@ def test_costs_above_the_funding_are_a_warning_in_words() -> None:
     card = cards(panel(held(cost_drag_frac=5.0799)))["Cost drag"]
     assert (card.value, card.tone) == ("507.99%", "warn")
     assert "more than it" in card.note
+
+
+def test_fills_better_than_the_mark_are_no_cost_and_say_so() -> None:
+    run = made(
+        [1_000.0, 1_006.0],
+        metrics={"cost_drag_frac": -0.5, "break_even_days": -2.7, "net_pnl_usd": 6.0},
+        fills=[{"hour": 1, "instrument": "v:AAA"}],
+        attribution=[
+            {"hour": 1, "instrument": "v:AAA", "cause": "fees", "usd": -4.0},
+            {"hour": 1, "instrument": "v:AAA", "cause": "slippage", "usd": 10.0},
+        ],
+    )
+    assert "costs -4.00, fills better than the mark +10.00" in panel(run).lead
+    found = cards(panel(run))
+    assert found["Cost drag"].note == "no cost: fills 10.00 USD better than the mark"
+    assert "brought more than it cost" in found["Break-even"].note
+
+
+def test_debt_that_the_venue_bore_is_no_merit_of_the_run() -> None:
+    booked = [{"hour": 1, "instrument": "v:AAA", "cause": "bad_debt", "usd": 70.0}]
+    run = made([1_000.0, 1_070.0], metrics={"total_return_frac": 0.07}, attribution=booked)
+    assert "70.00 of it is debt that the venue bore" in cards(panel(run))["Final equity"].note
+    assert "bad debt left to the venue +70.00" in panel(run).lead

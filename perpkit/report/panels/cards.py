@@ -65,11 +65,10 @@ def _lead(run: Run) -> str:
         side = "over" if excess >= 0.0 else "under"
         told += f" ({percent(apr)} a year on {plain(run.capital)} USD, "
         told += f"{abs(excess) * 100:.2f} points {side} T-bills at {percent(_free(run))})"
-    parts = [
-        f"{name} {signed(usd)}"
-        for name, causes in _PARTS.items()
-        if (usd := sum(_told(run, f"{cause}_usd") for cause in causes)) != 0.0
-    ]
+    usd = {name: sum(_told(run, f"{c}_usd") for c in of) for name, of in _PARTS.items()}
+    if (better := _told(run, "slippage_usd")) > 0.0:
+        usd |= {"costs": usd["costs"] - better, "fills better than the mark": better}
+    parts = [f"{name} {signed(value)}" for name, value in usd.items() if value != 0.0]
     made = f": {', '.join(parts)}" if parts else ""
     return f"{told}{made}; {_nearest(run)}."
 
@@ -127,7 +126,9 @@ def _excess(run: Run) -> Card:
 
 def _final(run: Run) -> Card:
     final, total = run.metric("final_equity_usd"), run.metric("total_return_frac")
-    note = f"USD; total return {percent(total)}"
+    note, spared = f"USD; total return {percent(total)}", _told(run, "bad_debt_usd")
+    if spared:
+        note += f"; {plain(spared)} of it is debt that the venue bore"
     return Card("Final equity", plain(final), note, _tone(total))
 
 
@@ -185,6 +186,9 @@ def _drag(run: Run) -> Card:
     drag, spent = run.metric("cost_drag_frac"), _spent(run)
     if drag is None:
         return Card("Cost drag", "n/a", f"no funding was received; costs {plain(spent)} USD")
+    if spent < 0.0:
+        better = plain(_told(run, "slippage_usd"))
+        return Card("Cost drag", percent(drag), f"no cost: fills {better} USD better than the mark")
     more = drag > 1.0
     note = f"costs {plain(spent)} USD, of all funding received"
     more_than = "; more than it" if more else ""
@@ -194,8 +198,10 @@ def _drag(run: Run) -> Card:
 def _break_even(run: Run) -> Card:
     days, label = run.metric("break_even_days"), "Break-even"
     if days is not None:
-        value = f"{days:,.1f} days"
-        return Card(label, value, "of mean funding pay for getting in and out of both legs")
+        note = "of mean funding pay for getting in and out of both legs"
+        if days < 0.0:
+            note = "getting in and out of both legs brought more than it cost"
+        return Card(label, f"{days:,.1f} days", note)
     fills = run.frames["fills"].filter(pl.col("instrument").cast(pl.String).is_in(run.coins))
     why = "no perp was traded" if fills.is_empty() else "funding did not pay on average"
     return Card(label, "n/a", why)

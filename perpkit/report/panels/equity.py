@@ -146,10 +146,10 @@ def _chart(run: Run, lines: _Lines, worst: Fall | None) -> Chart:
         yaxis2={
             "domain": [0.24, 0.45],
             "title": {"text": "run less each"},
-            "tickformat": "+.1%",
+            "tickformat": "+.2~%",
             "zeroline": True,
         },
-        yaxis3={"domain": [0.0, 0.19], "title": {"text": "drawdown"}, "tickformat": ".1%"},
+        yaxis3={"domain": [0.0, 0.19], "title": {"text": "drawdown"}, "tickformat": ".2~%"},
     )
     note = (
         "Middle: equity of the run less that of each other use of the money, of the capital; above "
