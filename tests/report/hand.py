@@ -67,6 +67,7 @@ def made(
     capital: float = 1_000.0,
     free: float = 0.05,
     strategy: str = "made",
+    underlyings: Mapping[str, str] | None = None,
     coins: Sequence[str] = ("v:AAA",),
     tokens: Sequence[str] = ("AAAx",),
     **frames: Sequence[Mapping[str, Any]],
@@ -95,7 +96,13 @@ def made(
         {"strategy": strategy, "metrics": every, "market": {}, "warnings": []},
         {
             "config": {"capital": capital, "risk_free_apr": free},
-            "instruments": {"coins": list(coins), "tokens": list(tokens)},
+            "instruments": {
+                "coins": list(coins),
+                "tokens": list(tokens),
+                "underlyings": {"v:AAA": "AAA", "AAAx": "AAA"}
+                if underlyings is None
+                else underlyings,
+            },
             "dataset": {"name": "made"},
         },
     )
