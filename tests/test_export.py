@@ -189,6 +189,9 @@ def test_manifest_says_what_it_was_made_of(result: Result, tmp_path: Path) -> No
     assert told["rulebook_own"] == []
     assert told["span"] == ["2025-10-13 00:00Z", "2025-10-20 00:00Z"]
     assert told["instruments"]["accounts"][0] == "wallet"
+    underlyings = told["instruments"]["underlyings"]
+    assert list(underlyings) == told["instruments"]["coins"] + told["instruments"]["tokens"]
+    assert (underlyings["sim:ORCA"], underlyings["ORCAx"]) == ("ORCA", "ORCA")
     assert {t["confidence"] for t in told["terms"]} >= {"verified", "assumed"}
     assert all({"key", "value", "source", "coins"} <= set(t) for t in told["terms"])
     assert [a["name"] for a in told["assumptions"]] == [a.name for a in result.assumptions]
