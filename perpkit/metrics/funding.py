@@ -69,26 +69,26 @@ def negative_streak(paid: F64, held: B8) -> int | None:
 
 
 def trailing_apr(time_ns: I64, rate: F64, covered: I64 | F64, hours: int) -> F64:
-    """Simple annual rate over the window of so many hours that ends at each settlement.
+    """Simple annual rate over the window of so many hours that ends at each row.
 
     Parameters
     ----------
-    time_ns : (R,) settlements, ascending
-    rate : (R,) per settlement
-    covered : (R,) hours that each settlement is of
+    time_ns : (R,) ascending
+    rate : (R, ...) per settlement, 0 where there is none
+    covered : (R, ...) hours that each settlement is of, 0 where there is none
     hours : length of the window
 
     Returns
     -------
-    (R,) per year, of the recorded hours; NaN where fewer than nine tenths of the window are
+    (R, ...) per year, of the recorded hours; NaN where fewer than nine tenths of the window are
     """
     first = np.searchsorted(time_ns, time_ns - hours * HOUR_NS, side="right")
-    rates = np.concatenate([[0.0], np.cumsum(rate)])
-    spans = np.concatenate([[0.0], np.cumsum(covered)])
-    ends = np.arange(1, len(time_ns) + 1)
-    there = spans[ends] - spans[first]
-    apr = (rates[ends] - rates[first]) / there * HOURS_PER_YEAR
-    return np.where(there >= FULL_FRAC * hours, apr, np.nan)
+    none = np.zeros((1, *rate.shape[1:]))
+    rates = np.concatenate([none, np.cumsum(rate, axis=0)])
+    spans = np.concatenate([none, np.cumsum(covered, axis=0)])
+    there, full = spans[1:] - spans[first], FULL_FRAC * hours
+    apr = (rates[1:] - rates[first]) / np.maximum(there, full) * HOURS_PER_YEAR
+    return np.where(there >= full, apr, np.nan)
 
 
 def funding_metrics(run: Run, funding: pl.DataFrame) -> dict[str, Value]:

@@ -16,7 +16,7 @@ from perpkit.report.thin import POINTS
 from perpkit.units import HOUR_MS, stamp
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
-_POINT_BYTES: Final = 16  # a time and a number, as text
+_POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
 _FEWEST: Final = 240
 
 

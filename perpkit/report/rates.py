@@ -74,12 +74,10 @@ def _baseline(run: Run, market: Grid) -> F64:
 
 
 def _trailing(market: Grid, rate: F64, covered: F64, hours: int) -> F64:
-    made = np.full(rate.shape, np.nan)
-    time_ns = market.time_ms * 1_000_000
-    for m in range(rate.shape[1]):
-        own = np.isfinite(rate[:, m])
-        made[own, m] = trailing_apr(time_ns[own], rate[own, m], covered[own, m], hours)
-    return made
+    there = np.isfinite(rate)
+    paid, spans = np.where(there, rate, 0.0), np.where(there, covered, 0.0)
+    made = trailing_apr(market.time_ms * 1_000_000, paid, spans, hours)
+    return np.where(there, made, np.nan)
 
 
 class Taken(NamedTuple):
