@@ -148,7 +148,7 @@ def shade(
     Parameters
     ----------
     begun_ms, ended_ms : (N,) ascending, none begins before another ends
-    strength : opacity
+    strength : of the shade; 1 is that of a closed session
     """
     edges = np.stack([begun_ms, ended_ms], axis=1).reshape(-1)
     return {
@@ -160,8 +160,7 @@ def shade(
         "yaxis": "y9",
         "line": {"shape": "hv", "width": 0},
         "fill": "tozeroy",
-        "fillcolor": "@shade",
-        "opacity": strength,
+        "fillcolor": "@shade" if strength == 1.0 else f"@shade/{0.13 * strength:.3g}",
         "hoverinfo": "skip",
     }
 
