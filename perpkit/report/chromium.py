@@ -33,7 +33,8 @@ _PATIENCE_S = 60.0  # for an answer, on a machine that has much else to do
 # In a process of its own, as descriptors 3 and 4 of this one may be somebody's.
 _START = (
     "import os, sys; a, b = os.dup(int(sys.argv[1])), os.dup(int(sys.argv[2])); "
-    "os.dup2(a, 3); os.dup2(b, 4); os.execv(sys.argv[3], sys.argv[3:])"
+    "os.dup2(a, 3); os.dup2(b, 4); os.set_inheritable(3, True); os.set_inheritable(4, True); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
 )
 
 

@@ -25,6 +25,7 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
+THEMES = {"light": dict(LIGHT), "dark": dict(DARK)}
 _LIBRARY = "plotly.min.js"
 _SPANS = (("1w", 7), ("1m", 30), ("3m", 91), ("1y", 365), ("all", 0))  # days
 _PAGE = """\
@@ -137,7 +138,7 @@ def _count(names: Sequence[str], noun: str) -> str:
 def document(heading: Heading, panels: Sequence[Panel]) -> str:
     """A whole page of panels."""
     title = escape(heading.title)
-    themes = as_script({"light": dict(LIGHT), "dark": dict(DARK)})
+    themes = as_script(THEMES)
     return _PAGE.format(
         policy=_POLICY,
         title=title,

@@ -286,7 +286,7 @@
     }
   }, { rootMargin: "600px 0px" });
   for (const element of plots.keys()) coming.observe(element);
-  if (first || asked.has("all")) drawAll().then(() => { root.dataset.drawn = "all"; });
+  if (first || asked.has("all")) drawAll().finally(() => { root.dataset.drawn = "all"; });
 
   const current = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {

@@ -3,5 +3,11 @@
 from __future__ import annotations
 
 from perpkit.report.panel import Make
+from perpkit.report.panels import attribution, cards, equity, positions
 
-PANELS: tuple[Make, ...] = ()  # in the order of the page
+PANELS: tuple[Make, ...] = (
+    cards.panel,
+    equity.panel,
+    attribution.panel,
+    positions.panel,
+)  # in the order of the page
