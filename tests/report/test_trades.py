@@ -117,9 +117,13 @@ def test_the_histogram_counts_each_trade_once_by_what_it_cost() -> None:
     assert sum(unpacked(perps["y"])) == 3  # with the liquidation
     assert sum(unpacked(tokens["y"])) == 1  # the undone trade and the split are none
     assert perps["marker"]["pattern"] != tokens["marker"]["pattern"]
-    # 10, 20, 0 and 1005 bp: the dear one stands in the last bar.
-    assert unpacked(perps["y"])[-1] == 1
-    assert "15.00 bp" in found.note
+    assert "15.00 bp" in found.note  # the median of 0, 10, 20 and 1005
+    many = [fill(1, "v:AAA", 100.0, 0.1, 0.0)] * 40 + [fill(1, "v:AAA", 100.0, 9.0, 0.0)]
+    (far,) = (c for c in parts(panel(made([1.0] * 3, fills=many)), Chart) if "basis" in c.label)
+    drawn = trace(far, "perps")
+    assert unpacked(drawn["y"])[-1] == 1  # what lies beyond stands in the last bar
+    assert sum(unpacked(drawn["y"])) == 41
+    assert unpacked(drawn["x"])[-1] < 11.0
     alike = made([1_000.0] * 3, fills=[fill(1, "v:AAA", 100.0, 0.085, 0.0)] * 2)
     (one,) = (c for c in parts(panel(alike), Chart) if "basis points" in c.label)
     drawn = trace(one, "perps")

@@ -110,9 +110,9 @@ def _histogram(run: Run, trades: pl.DataFrame) -> Chart | None:
     if worth.is_empty():
         return None
     cost = numbers(worth["cost_usd"] / worth["usd"]) * 1e4
-    low, high = (float(v) for v in np.quantile(cost, [0.01, 0.99]))
-    if high - low < 1.0:  # bp: all cost the same
-        low, high = low - 0.5, high + 0.5
+    low, high = (float(v) for v in np.quantile(cost, [0.05, 0.95]))
+    room = max(0.25 * (high - low), 0.5)  # bp: all may cost the same
+    low, high = low - room, high + room
     edges = np.linspace(low, high, _BINS + 1)
     middle = (edges[1:] + edges[:-1]) / 2.0
     perp = np.asarray(worth["instrument"].is_in(run.coins).to_numpy(), np.bool_)
