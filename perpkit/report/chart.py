@@ -138,9 +138,7 @@ def shaded(spans: Iterable[tuple[int, int]], colour: str = "@shade") -> list[dic
     ]
 
 
-def shade(
-    name: str, begun_ms: NDArray[Any], ended_ms: NDArray[Any], strength: float = 1.0
-) -> Trace:
+def shade(name: str, begun_ms: NDArray[Any], ended_ms: NDArray[Any], height: float = 1.0) -> Trace:
     """Spans of time shaded behind the lines, as one trace: a tenth of what shapes take.
 
     It lies on a y axis of its own, the ninth, which :func:`figure` adds.
@@ -148,7 +146,7 @@ def shade(
     Parameters
     ----------
     begun_ms, ended_ms : (N,) ascending, none begins before another ends
-    strength : opacity
+    height : share of the chart's height, from its foot on: what tells two kinds of spans apart
     """
     edges = np.stack([begun_ms, ended_ms], axis=1).reshape(-1)
     return {
@@ -156,12 +154,11 @@ def shade(
         "mode": "lines",
         "name": name,
         "x": packed(edges, "f8"),
-        "y": packed(np.tile([1, 0], len(begun_ms)), "i1"),
+        "y": packed(np.tile([height, 0.0], len(begun_ms)), "f4"),
         "yaxis": "y9",
         "line": {"shape": "hv", "width": 0},
         "fill": "tozeroy",
         "fillcolor": "@shade",
-        "opacity": strength,
         "hoverinfo": "skip",
     }
 

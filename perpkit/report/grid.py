@@ -38,6 +38,13 @@ def sums(frame: pl.DataFrame, axis_ms: I64, by: str, column: str, names: Sequenc
     return np.bincount(cell, values, shape[0] * shape[1]).astype(np.float64).reshape(shape)
 
 
+def totals(frame: pl.DataFrame, axis_ms: I64, column: str) -> F64:
+    """A column summed by hour: (T,)."""
+    values = frame[column].cast(pl.Float64).fill_null(0.0).to_numpy()
+    made = np.bincount(hour_of(frame["time"], axis_ms), values, len(axis_ms))
+    return made.astype(np.float64)
+
+
 def cells(frame: pl.DataFrame, axis_ms: I64, by: str, column: str, names: Sequence[str]) -> F64:
     """A column with one number an hour and name: (T, N), NaN where there is none."""
     made = np.full((len(axis_ms), len(names)), np.nan)

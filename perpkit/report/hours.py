@@ -79,32 +79,21 @@ def spells(on: B8) -> Spells:
 
 
 def shading(time_ms: I64, closed: B8, extended: B8) -> list[Trace]:
-    """Traces that shade closed sessions, and extended ones where the span is short enough.
+    """Traces that shade closed sessions whole, and extended ones along the foot.
+
+    Extended ones are left out where the span is long.
 
     Parameters
     ----------
     time_ms, closed, extended : (T,)
     """
-    made = [
-        _shade(f"{name} session", time_ms, on, strength)
-        for name, on, strength in (
-            ("closed", closed, 1.0),
-            (
-                "extended",
-                extended if len(time_ms) <= LEGIBLE_HOURS else np.zeros_like(extended),
-                0.4,
-            ),
-        )
-    ]
-    return [trace for trace in made if trace is not None]
-
-
-def _shade(name: str, time_ms: I64, on: B8, strength: float) -> Trace | None:
-    first, after = spells(on)
-    if not first.size:
-        return None
-    ends = np.append(time_ms, time_ms[-1] + HOUR_MS)
-    return shade(name, time_ms[first], ends[after], strength)
+    ends = np.append(time_ms, time_ms[-1:] + HOUR_MS)
+    made = []
+    for name, on, height in (("closed", closed, 1.0), ("extended", extended, 0.06)):
+        first, after = spells(on)
+        if first.size and (height == 1.0 or len(time_ms) <= LEGIBLE_HOURS):
+            made.append(shade(f"{name} session", time_ms[first], ends[after], height))
+    return made
 
 
 def points(lines: int, kilobytes: int) -> int:

@@ -83,22 +83,26 @@ def _table(part: Table) -> str:
 def _head(column: Column) -> str:
     unit = f' <span class="unit">{escape(column.unit)}</span>' if column.unit else ""
     about = f' title="{escape(column.about)}"' if column.about else ""
-    number = ' class="n"' if column.number else ""
     return (
-        f'<th scope="col"{number} aria-sort="none"{about}>'
+        f'<th scope="col"{_kind(column)} aria-sort="none"{about}>'
         f'<button type="button">{escape(column.name)}{unit}</button></th>'
     )
+
+
+def _kind(column: Column) -> str:
+    """Numbers stand to the right, and a time is never broken."""
+    return ' class="n"' if column.number else ' class="t"' if column.unit == "UTC" else ""
 
 
 def _row(columns: Iterable[Column], row: Iterable[str | Cell]) -> str:
     cells = []
     for column, cell in zip(columns, row, strict=True):
-        number = ' class="n"' if column.number else ""
+        kind = _kind(column)
         if isinstance(cell, Cell):
             key = "" if cell.key is None or math.isnan(cell.key) else f"{cell.key:.12g}"
-            cells.append(f'<td{number} data-key="{key}">{escape(cell.text)}</td>')
+            cells.append(f'<td{kind} data-key="{key}">{escape(cell.text)}</td>')
         else:
-            cells.append(f"<td{number}>{escape(cell)}</td>")
+            cells.append(f"<td{kind}>{escape(cell)}</td>")
     return "".join(cells)
 
 

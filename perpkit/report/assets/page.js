@@ -54,6 +54,7 @@
   // ------------------------------------------------------------------ charts
 
   const plots = new Map(); // element of a plot -> what is known of it
+  let following = 0; // charts that move because another did
   let range = null; // of every linked chart, [ms, ms]; null: all
 
   function axis(own, colours, isTime) {
@@ -77,7 +78,7 @@
       plot_bgcolor: "rgba(0,0,0,0)", separators: ".,",
       font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: 12,
         color: colours.ink, ...own.font },
-      margin: { l: narrow() ? 44 : 64, r: 12, t: 8, b: 32, ...own.margin },
+      margin: { l: narrow() ? 44 : 78, r: 12, t: 8, b: 32, ...own.margin },
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom",
         font: { size: 12, color: colours.ink }, bgcolor: "rgba(0,0,0,0)", ...own.legend },
       hoverlabel: { bgcolor: colours.panel, bordercolor: colours.line, align: "left",
@@ -116,7 +117,8 @@
     if (printing) Object.assign(layout, { autosize: false, width: printing });
     const first = !plot.drawn;
     plot.drawn = true;
-    const done = Plotly.react(element, figure.data, layout, CONFIG);
+    let done = Plotly.react(element, figure.data, layout, CONFIG);
+    if (plot.linked && range) done = done.then(() => relaid(element, fitted(element, range)));
     if (first) {
       element.on("plotly_relayout", (told) => follow(element, told));
       element.on("plotly_doubleclick", () => {
@@ -136,8 +138,45 @@
 
   // ------------------------------------------------------------------ one zoom for all
 
+  // Heights that show what is in sight: of axes with no range of their own, whose traces are lines.
+  function fitted(element, [from, to]) {
+    const change = {};
+    const own = plots.get(element).figure.layout;
+    for (const [name, axis] of Object.entries(element._fullLayout)) {
+      if (!/^yaxis\d*$/.test(name) || own[name]?.range || own[name]?.autorange || own[name]?.visible === false) continue;
+      const traces = element._fullData.filter((trace) =>
+        trace.visible === true && (trace.yaxis ?? "y") === name.replace("axis", ""));
+      if (!traces.length || traces.some((trace) => trace.type !== "scatter" || trace.stackgroup)) continue;
+      let [least, most] = [Infinity, -Infinity];
+      for (const { x, y } of traces) {
+        for (let n = 0; n < y.length; n += 1) {
+          const inside = x[n] >= from ? x[Math.max(n - 1, 0)] <= to : x[n + 1] >= from;
+          if (!inside || !Number.isFinite(y[n]) || (axis.type === "log" && y[n] <= 0)) continue;
+          const value = axis.type === "log" ? Math.log10(y[n]) : y[n];
+          if (value < least) least = value;
+          if (value > most) most = value;
+        }
+      }
+      if (axis.rangemode === "tozero") [least, most] = [Math.min(least, 0), Math.max(most, 0)];
+      const room = (most - least) * 0.06 || Math.abs(most) * 0.01 || 1;
+      if (least <= most) change[`${name}.range`] = [least - room, most + room];
+    }
+    return change;
+  }
+
+  function unfitted(element) {
+    const own = plots.get(element).figure.layout;
+    return Object.fromEntries(Object.keys(element._fullLayout)
+      .filter((name) => /^yaxis\d*$/.test(name) && !own[name]?.range && !own[name]?.autorange && own[name]?.visible !== false)
+      .map((name) => [`${name}.autorange`, true]));
+  }
+
+  function relaid(element, change) {
+    following += 1;
+    return Plotly.relayout(element, change).finally(() => { following -= 1; });
+  }
+
   const ms = (told) => (typeof told === "number" ? told : Date.parse(`${told.replace(" ", "T")}Z`));
-  let following = false;
 
   function follow(element, told) {
     if (following || !plots.get(element).linked) return;
@@ -149,13 +188,15 @@
 
   function zoom(to) {
     range = to;
-    following = true;
+    following += 1;
     const change = to ? { "xaxis.range": to } : { "xaxis.autorange": true };
     const moved = [...plots]
       .filter(([, plot]) => plot.linked && plot.drawn)
-      .map(([element]) => Plotly.relayout(element, { ...change }));
+      .map(([element]) => Plotly.relayout(element, {
+        ...change, ...(to ? fitted(element, to) : unfitted(element)),
+      }));
     return Promise.all(moved).finally(() => {
-      following = false;
+      following -= 1;
       for (const button of all(".spans button")) {
         const days = Number(button.dataset.days);
         const held = days ? to && Math.abs(to[1] - to[0] - days * DAY) < DAY / 24 : !to;

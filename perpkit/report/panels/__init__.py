@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from perpkit.report.panel import Make
-from perpkit.report.panels import attribution, cards, equity, positions
+from perpkit.report.panels import (
+    attribution,
+    cards,
+    equity,
+    funding,
+    margin,
+    positions,
+    prices,
+    settlement,
+    trades,
+)
 
-PANELS: tuple[Make, ...] = (
+PANELS: tuple[Make, ...] = (  # in the order of the page
     cards.panel,
     equity.panel,
     attribution.panel,
+    funding.panel,
     positions.panel,
-)  # in the order of the page
+    margin.panel,
+    prices.panel,
+    settlement.panel,
+    trades.panel,
+)
