@@ -107,7 +107,7 @@ def _cumulated(run: Run, causes: dict[str, F64]) -> Chart:
     if len(rows) < len(time_ms):
         note += " Of each stretch of hours the least and the most are shown."
     made = figure(traces, y="since the start, USD", fmt=",")
-    return Chart(made, "Causes of the change of equity, added up over time", 380, note=note)
+    return Chart(made, "Causes of the change of equity, added up over time", 420, note=note)
 
 
 def _waterfall(run: Run, causes: list[str], *, netted: bool) -> Chart:
