@@ -1,8 +1,8 @@
 """Colours of the report by role, in a light and in a dark theme.
 
-The series colours are those of Okabe and Ito, made darker or lighter until each stands out from its
-ground by 3 to 1, text by 4.5 to 1 (tests/report/test_theme.py). ``gain`` and ``loss`` are their
-bluish green and vermilion, which no common colour blindness makes one.
+The series colours began as those of Okabe and Ito. Each stands out from its ground by 3 to 1, text by
+4.5 to 1, and any two of the eight differ for each of the three kinds of colour blindness, on a white
+ground and on a dark one (tests/report/test_theme.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LIGHT: Mapping[str, str] = {
     "shade": "#5666701f",
     "link": "#0067a3",
     "gain": "#007a58",
-    "loss": "#bf4a00",
+    "loss": "#b84600",
     "warn": "#8a5a00",
     "1": "#0072b2",
     "2": "#d55e00",
     "3": "#008a64",
-    "4": "#b37700",
-    "5": "#b5548d",
-    "6": "#3d8fc4",
-    "7": "#8c7d00",
-    "8": "#5b6673",
+    "4": "#a3398a",
+    "5": "#6f6000",
+    "6": "#4a9bd1",
+    "7": "#6e2c1a",
+    "8": "#75808c",
 }
 DARK: Mapping[str, str] = {
     "page": "#0d1117",
@@ -46,12 +46,12 @@ DARK: Mapping[str, str] = {
     "warn": "#e6b450",
     "1": "#56b4e9",
     "2": "#f0763b",
-    "3": "#2cc295",
-    "4": "#e6a817",
-    "5": "#dd8fba",
-    "6": "#3f8fd6",
-    "7": "#f0e442",
-    "8": "#a3afbc",
+    "3": "#27b587",
+    "4": "#dd8fba",
+    "5": "#e6a817",
+    "6": "#3a82c9",
+    "7": "#f5e663",
+    "8": "#748190",
 }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from perpkit.report.panel import Make
 from perpkit.report.panels import (
     attribution,
+    basis,
     cards,
+    collateral,
     equity,
     funding,
     margin,
     positions,
     prices,
     settlement,
+    tables,
     trades,
 )
 
@@ -20,9 +23,12 @@ PANELS: tuple[Make, ...] = (  # in the order of the page
     equity.panel,
     attribution.panel,
     funding.panel,
+    basis.panel,
     positions.panel,
     margin.panel,
     prices.panel,
+    collateral.panel,
     settlement.panel,
     trades.panel,
+    tables.panel,
 )
