@@ -56,6 +56,8 @@ def test_the_lead_compares_the_ends() -> None:
     assert "Ended at 1,020.00 USD: 20.00 more than T-bills at 0.00%" in lead
     assert "10.50 less than spot_hold" in lead
     assert "lowest 2026-01-30 02:00, 3 h from the peak, not regained" in lead
+    alike = made([1_000.0] * 3, free=0.0)
+    assert panel(alike).lead.startswith("Ended at 1,000.00 USD: as much as T-bills at 0.00%;")
 
 
 def test_no_two_lines_look_alike() -> None:
