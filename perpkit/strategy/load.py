@@ -7,7 +7,8 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,7 @@ class Strategy:
     sources: tuple[Path, ...]  # the file and what it imports of its own
     constants: str = ""  # values of those modules' globals, which compiled code holds as constants
     requires: Callable[..., Any] | None = None  # says what a run lacks; see perpkit.strategy.supply
+    modules: tuple[ModuleType, ...] = field(default=(), compare=False, repr=False)  # the sources'
 
     @property
     def digest(self) -> str:
@@ -139,8 +141,37 @@ def load(what: str) -> Strategy:
     doc = (module.__doc__ or "").strip().partition("\n")[0]
     name = file.stem if _is_path(what) else what
     return Strategy(
-        name, file, doc, known, memory, decide, targets, tuple(own), constants, requires
+        name,
+        file,
+        doc,
+        known,
+        memory,
+        decide,
+        targets,
+        tuple(own),
+        constants,
+        requires,
+        tuple(own.values()),
     )
+
+
+@contextmanager
+def in_place(strategy: Strategy) -> Iterator[None]:
+    """Have a strategy's modules where imports find them, as they were when it was loaded.
+
+    Loading another strategy takes them away, and numba, which names compiled code by its module,
+    could not find that code in its cache again.
+    """
+    before = {module.__name__: sys.modules.get(module.__name__) for module in strategy.modules}
+    sys.modules.update({module.__name__: module for module in strategy.modules})
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
 
 
 def _check_decide(decide: Callable[..., None], where: str) -> None:
