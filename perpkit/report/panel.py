@@ -68,7 +68,7 @@ class Chart:
     figure : ``{"data": [...], "layout": {...}}`` of plotly.js, as :mod:`perpkit.report.chart` makes
         it. A colour is the name of a role (``"@1"`` to ``"@8"``, ``"@gain"``, ``"@loss"``,
         ``"@warn"``, ``"@ink"``, ``"@muted"``, ``"@grid"``, ``"@shade"``), which the page turns into
-        that of its theme.
+        that of its theme; ``"@1/0.3"`` is 0.3 opaque.
     label : what it shows
     height : px
     linked : its x axis is the run's time, and zooms with those of the others

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from perpkit.export import REPORT
 from perpkit.headline import (
     CHECK_COLUMNS,
     Cause,
@@ -31,14 +32,14 @@ _BEFORE_BAR = 48  # columns of a cause's numbers, and the bar's axis
 _LABEL = 22
 
 
-def print_summary(result: Result, out: Path | None) -> None:
+def print_summary(result: Result, out: Path | None, report: bool = False) -> None:
     """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal.
 
     ``NO_COLOR`` leaves out every style.
     """
     console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
     width = max(_LEAST, min(console.width, WIDTH)) if console.is_terminal else WIDTH
-    for line in _lines(result, out, width):
+    for line in (*_lines(result, out, width), *_report(out if report else None)):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
@@ -64,6 +65,11 @@ def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
     if out is not None:
         yield Text()
         yield Text.assemble("Files  ", (str(out), "bold"))
+
+
+def _report(out: Path | None) -> Iterator[Text]:
+    if out is not None:
+        yield Text.assemble("Report ", (str(out / REPORT), "bold"))
 
 
 def _title(result: Result, width: int) -> Iterator[Text]:
