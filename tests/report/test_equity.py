@@ -104,6 +104,9 @@ def test_the_played_run_stands_against_cash_and_spot() -> None:
     run = played()
     found = chart(run)
     assert set(unpacked(trace(found, "cash")["y"])) == {100_000.0}
+    hours = run.summary["metrics"]["period_hours"]["value"]
+    bills = 100_000.0 * (1.0 + 0.0375 * hours / 8_760)
+    assert unpacked(trace(found, "T-bills at 3.75%")["y"])[-1] == pytest.approx(bills, abs=0.005)
     final = run.summary["metrics"]["final_equity_usd"]["value"]
     assert unpacked(trace(found, run.strategy)["y"])[-1] == final
     assert f"{final:,.2f} USD" in panel(run).lead
