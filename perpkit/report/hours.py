@@ -36,13 +36,15 @@ class Grid:
     frame: pl.DataFrame
 
     def of(self, column: str) -> F64:
-        """(T, N) of a column, NaN for null."""
-        return numbers(self.frame[column]).reshape(len(self.time_ms), len(self.names))
+        """(T, N) of a column, NaN for null; each coin's hours lie together."""
+        made = numbers(self.frame[column]).reshape(len(self.time_ms), len(self.names))
+        return np.asfortranarray(made)
 
     def phase(self, *phases: str) -> B8:
         """(T, N) whether the hour is of these phases."""
         told = self.frame["phase"].is_in(phases).to_numpy()
-        return np.asarray(told, np.bool_).reshape(len(self.time_ms), len(self.names))
+        made = np.asarray(told, np.bool_).reshape(len(self.time_ms), len(self.names))
+        return np.asfortranarray(made)
 
     def hours(self) -> F64:
         """(T,) from each row to the next, 0 at the last."""

@@ -12,7 +12,7 @@ from perpkit.report.hours import Grid, when
 from perpkit.report.panel import Cell, Column, Table
 from perpkit.units import HOUR_MS
 
-_MOST_ROWS: Final = 200
+_MOST_ROWS: Final = 120
 _FIRST_ROWS: Final = 10
 
 

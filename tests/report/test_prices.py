@@ -62,8 +62,8 @@ def test_sessions_are_shaded_from_the_hour_they_close_to_the_hour_they_open() ->
     at = [hour(row).timestamp() * 1000 for row in range(7)]
     assert list(unpacked(trace(made, "closed session")["x"])) == [at[2], at[4], at[5], at[6]]
     assert list(unpacked(trace(made, "extended session")["x"])) == [at[1], at[2], at[4], at[5]]
-    assert list(unpacked(trace(made, "closed session")["y"])) == [1.0, 0.0, 1.0, 0.0]
-    assert unpacked(trace(made, "extended session")["y"]).max() < 0.1  # told apart by its height
+    assert list(unpacked(trace(made, "closed session")["y"])) == [100, 0, 100, 0]
+    assert unpacked(trace(made, "extended session")["y"]).max() < 10  # told apart by its height
 
 
 def test_lags_are_marked_drawn_and_told_with_what_was_held() -> None:
