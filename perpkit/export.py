@@ -17,11 +17,12 @@ from perpkit.errors import RequestError
 
 SCHEMA = 1
 MARK = "manifest.json"
+REPORT = "report.html"
 KNOWN = frozenset(
     {
         MARK,
         "summary.json",
-        "report.html",
+        REPORT,
         *(
             f"{name}.parquet"
             for name in (
@@ -47,6 +48,7 @@ class Files(NamedTuple):
     frames: dict[str, pl.DataFrame]
     summary: dict[str, Any]
     manifest: dict[str, Any]
+    report: str | None = None  # the page, where there is one
 
 
 def check_writable(out: Path) -> None:
@@ -117,6 +119,8 @@ def _write(files: Files, folder: Path) -> None:
             metadata={"perpkit.schema": str(SCHEMA), "perpkit.frame": name},
         )
     (folder / "summary.json").write_text(as_json(files.summary), encoding="utf-8")
+    if files.report is not None:
+        (folder / REPORT).write_text(files.report, encoding="utf-8", newline="\n")
     (folder / MARK).write_text(as_json(files.manifest), encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ from perpkit.cli.financing import financing
 from perpkit.cli.infer import infer
 from perpkit.cli.leaving import STOPPED, saved, say, sentence
 from perpkit.cli.markets import markets
+from perpkit.cli.report import report
 from perpkit.cli.rules import rules
 from perpkit.cli.settlement import settlement
 from perpkit.cli.strategy import strategy
@@ -39,6 +40,7 @@ app = typer.Typer(
 rules.command("eligibility")(eligibility)
 rules.command("infer")(infer)
 app.command(cls=OfStrategy)(backtest)
+app.command()(report)
 app.add_typer(strategy, name="strategy")
 app.add_typer(data, name="data")
 app.add_typer(rules, name="rules")

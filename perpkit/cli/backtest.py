@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from perpkit.cli.options import Debug, Quiet, Rules, refuse_both
+
+if TYPE_CHECKING:
+    from perpkit.result import Result
+    from perpkit.strategy.load import Strategy
 
 
 def backtest(
@@ -37,12 +41,15 @@ def backtest(
         bool, typer.Option("--json", help="Print summary.json and nothing else.")
     ] = False,
     quiet: Quiet = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write no report.html, and play nothing beside.")
+    ] = False,
     pure_python: Annotated[
         bool, typer.Option("--pure-python", help="Run uncompiled: slow, same numbers.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Play a strategy over a dataset and write the result folder."""
+    """Play a strategy over a dataset and write the result folder, with its report."""
     from perpkit.cli.console import stages
     from perpkit.cli.leaving import kept, untouched
     from perpkit.config import check_config
@@ -71,12 +78,16 @@ def backtest(
     made.update({name: value for name, value in options.items() if value is not None})
     checked = check_config(made, "the run" if config is None else str(config))
     dataset = checked.data or demo()
+    others = () if no_report else beside(loaded.name)
     folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
     check_writable(folder)
     with stages(says=untouched(folder), quiet=quiet) as under_way:
-        result = run(loaded, checked, pure_python, under_way.progress, under_way.stage)
+        result = run(
+            loaded, checked, pure_python, under_way.progress, under_way.stage, against=others
+        )
         under_way.stage("writing")
-        under_way.keep(lambda: result.save(folder), *kept(folder))
+        page = None if no_report else page_of(result, folder)
+        under_way.keep(lambda: result.save(folder, page), *kept(folder))
     if quiet:
         return
     if as_json:
@@ -84,4 +95,19 @@ def backtest(
         return
     from perpkit.report.terminal import print_summary
 
-    print_summary(result, folder)
+    print_summary(result, folder, page is not None)
+
+
+def beside(name: str) -> tuple[Strategy, ...]:
+    """What a report sets a run against: idle cash, and the tokens alone."""
+    from perpkit.strategy.load import load
+
+    return tuple(load(other) for other in ("cash", "spot_hold") if other != name)
+
+
+def page_of(result: Result, folder: Path) -> str:
+    """The report of a result that is to lie in a folder."""
+    from perpkit.report.page import page
+    from perpkit.report.reading import run_of
+
+    return page(run_of(result, folder.resolve().name))

@@ -24,7 +24,7 @@ _OF_FLOW = {
     Flow.SETTLEMENT_COST: "settlement",
 }
 # What the price of a fill books against mark or fair price.
-_OF_REASON = {
+OF_REASON = {
     Reason.TARGET: "slippage",
     Reason.LIQUIDATION: "liquidation",
     Reason.BACKSTOP: "liquidation",
@@ -158,7 +158,7 @@ def _of_fills(market: Market, played: Played) -> list[Part]:
     lost, fees = fill_costs(market, fills)
     made = [Part("fees", fills["row"], fills["instrument"], fills["account"], -fees)]
     for reason in np.unique(fills["reason"]):
-        which, cause = fills["reason"] == reason, _OF_REASON[Reason(int(reason))]
+        which, cause = fills["reason"] == reason, OF_REASON[Reason(int(reason))]
         if reason == Reason.ACTION:
             token = which & (fills["instrument"] >= len(market.names.coins))
             made.append(_part("token_price", fills, lost, token))

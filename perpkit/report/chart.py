@@ -138,6 +138,31 @@ def shaded(spans: Iterable[tuple[int, int]], colour: str = "@shade") -> list[dic
     ]
 
 
+def shade(name: str, begun_ms: NDArray[Any], ended_ms: NDArray[Any], height: float = 1.0) -> Trace:
+    """Spans of time shaded behind the lines, as one trace: a tenth of what shapes take.
+
+    It lies on a y axis of its own, the ninth, which :func:`figure` adds.
+
+    Parameters
+    ----------
+    begun_ms, ended_ms : (N,) ascending, none begins before another ends
+    height : share of the chart's height, from its foot on: what tells two kinds of spans apart
+    """
+    edges = np.stack([begun_ms, ended_ms], axis=1).reshape(-1)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": packed(edges, "f8"),
+        "y": packed(np.tile([round(100 * height), 0], len(begun_ms)), "i1"),  # %
+        "yaxis": "y9",
+        "line": {"shape": "hv", "width": 0},
+        "fill": "tozeroy",
+        "fillcolor": "@shade",
+        "hoverinfo": "skip",
+    }
+
+
 def figure(
     traces: Sequence[Trace],
     *,
@@ -157,10 +182,15 @@ def figure(
     layout : anything else of a plotly.js layout; ``xaxis`` and ``yaxis`` are merged. Further y axes
         are ``yaxis2`` ... with ``domain``, which the traces name by ``axis``.
     """
+    behind = {}
+    if any(trace.get("yaxis") == "y9" for trace in traces):
+        behind = {"yaxis9": {"range": [0, 100], "visible": False, "fixedrange": True}}
+        layout["yaxis"] = {"overlaying": "y9", "tickmode": "auto", **layout.get("yaxis", {})}
     return {
         "data": list(traces),
         "layout": {
             **layout,
+            **behind,
             "xaxis": {**({"type": "date"} if time else {}), **layout.get("xaxis", {})},
             "yaxis": {"title": {"text": y}, "tickformat": fmt, **layout.get("yaxis", {})},
             "shapes": [*shapes, *layout.get("shapes", ())],

@@ -16,6 +16,7 @@ class Column(NamedTuple):
     unit: str = ""
     number: bool = False  # set to the right, and sorted by its key
     about: str = ""  # what it is, where the name does not say it
+    wide: bool = False  # holds sentences, and takes the room that the others leave
 
 
 class Cell(NamedTuple):
@@ -68,7 +69,7 @@ class Chart:
     figure : ``{"data": [...], "layout": {...}}`` of plotly.js, as :mod:`perpkit.report.chart` makes
         it. A colour is the name of a role (``"@1"`` to ``"@8"``, ``"@gain"``, ``"@loss"``,
         ``"@warn"``, ``"@ink"``, ``"@muted"``, ``"@grid"``, ``"@shade"``), which the page turns into
-        that of its theme.
+        that of its theme; ``"@1/0.3"`` is 0.3 opaque.
     label : what it shows
     height : px
     linked : its x axis is the run's time, and zooms with those of the others

@@ -71,6 +71,11 @@ class Run:
         """Its tokens."""
         return list(self.manifest["instruments"]["tokens"])
 
+    @property
+    def underlyings(self) -> dict[str, str]:
+        """Underlying of each perp and token; empty of a run whose manifest does not tell them."""
+        return dict(self.manifest["instruments"].get("underlyings", {}))
+
     def metric(self, name: str) -> float | None:
         """A number of ``summary.json``; None where it is undefined, or no number."""
         told = self.summary["metrics"][name]["value"]

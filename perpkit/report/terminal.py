@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from perpkit.export import REPORT
 from perpkit.headline import (
     CHECK_COLUMNS,
     Cause,
@@ -34,7 +35,7 @@ _BEFORE_BAR = 48  # columns of a cause's numbers, and the bar's axis
 _LABEL = 22
 
 
-def print_summary(result: Result, out: Path | None) -> None:
+def print_summary(result: Result, out: Path | None, report: bool = False) -> None:
     """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal.
 
     Charts are of block characters where the terminal shows them, else ASCII, as in a pipe.
@@ -42,7 +43,8 @@ def print_summary(result: Result, out: Path | None) -> None:
     """
     console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
     width = max(_LEAST, min(console.width, WIDTH)) if sys.stdout.isatty() else WIDTH
-    for line in _lines(result, out, width, marks_for(sys.stdout)):
+    lines = _lines(result, out, width, marks_for(sys.stdout))
+    for line in (*lines, *_report(out if report else None)):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
@@ -70,6 +72,11 @@ def _lines(result: Result, out: Path | None, width: int, marks: str = ASCII) -> 
     if out is not None:
         yield Text()
         yield Text.assemble("Files  ", (str(out), "bold"))
+
+
+def _report(out: Path | None) -> Iterator[Text]:
+    if out is not None:
+        yield Text.assemble("Report ", (str(out / REPORT), "bold"))
 
 
 def _title(result: Result, width: int) -> Iterator[Text]:
