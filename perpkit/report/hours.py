@@ -17,7 +17,7 @@ from perpkit.units import HOUR_MS, stamp
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
 _POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
-_FEWEST: Final = 240
+_FEWEST: Final = 300
 
 
 @dataclass(frozen=True, slots=True)

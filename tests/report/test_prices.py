@@ -122,8 +122,14 @@ def test_thinned_lines_keep_their_extremes_and_many_lags_the_largest() -> None:
     assert "the least and the largest of each stay" in drawn.note
     assert "the 100 largest are marked" in drawn.note
     assert len(unpacked(trace(drawn, "step limit held")["y"])) == 100
-    bars = unpacked(trace(chart(made, "v:3", 1), "external over oracle")["y"])
-    assert bars.max() == np.float32(np.nanmax(lag))
+    lags = chart(made, "v:3", 1)
+    told = unpacked(trace(lags, "external over oracle")["y"])
+    assert told.max() == np.float32(np.nanmax(lag))
+    assert told.min() == np.float32(np.nanmin(lag))
+    at = (unpacked(trace(lags, "external over oracle")["x"]) - hour(0).timestamp() * 1000) / 3.6e6
+    assert told == pytest.approx(np.nan_to_num(lag)[at.astype(int)])  # each as it was
+    assert (told[1:-1][told[1:-1] != 0.0].size) == 100
+    assert "stretches the 100 largest" in lags.note
     assert len(table(made, "Largest lags")) == 200
     choice = made.parts[0]
     assert isinstance(choice, Choice)

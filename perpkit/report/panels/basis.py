@@ -222,4 +222,4 @@ def _table(label: str, what: str, time_ms: I64, spreads: dict[str, list[_Spread]
 
 
 def _bp(value: float) -> Cell:
-    return Cell(f"{value:+,.1f}", value)
+    return Cell(f"{round(value, 1) + 0.0:+,.1f}", value)

@@ -125,18 +125,23 @@ def _within(time_ms: I64) -> dict[str, dict[str, float]]:
 
 def _lag(time_ms: I64, own: _Prices, shade: list[Trace], seen: int) -> Chart:
     lag = np.nan_to_num(own.lag)
+    last = len(lag) - 1
     rows = np.flatnonzero(lag)
-    if rows.size > seen // 3:
-        rows = thin(lag, points=seen // 3)
-    last = len(lag) - 1  # with their neighbours: an hour is drawn as one
-    rows = np.unique(np.concatenate([rows - 1, rows, rows + 1, [0, last]]).clip(0, last))
+    rows = np.concatenate([rows - 1, rows, rows + 1])  # an hour is drawn as one
+    note = "External price over oracle less 1 in hours in which the limit held; else 0. Above "
+    note += "zero the oracle was too low."
+    if rows.size > seen:
+        _, first, hours, worst = _held_back(own.lag[:, None])
+        most = np.argsort(-np.abs(lag[worst]), kind="stable")[: seen // 3]
+        rows = np.concatenate([first[most] - 1, worst[most], (first + hours)[most]])
+        note += f" Of {first.size:,} stretches the {most.size} largest, each by its largest hour."
+    rows = np.unique(np.append(rows, [0, last]).clip(0, last))
     made = line("external over oracle", time_ms[rows], lag[rows], "@warn", hover=".2%")
     return Chart(
         figure([*shade, made], y="lag, % of the oracle", fmt=".1%"),
         f"How far the oracle of {own.coin} lagged its external price while the limit held it",
         height=200,
-        note="External price over oracle less 1 in hours in which the limit held; else 0. Above "
-        "zero the oracle was too low.",
+        note=note,
     )
 
 
