@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -96,6 +96,15 @@ def shading(time_ms: I64, closed: B8, extended: B8) -> list[Trace]:
         if first.size and (height == 1.0 or len(time_ms) <= LEGIBLE_HOURS):
             made.append(shade(f"{name} session", time_ms[first], ends[after], height))
     return made
+
+
+def shaded(traces: Sequence[Trace]) -> str:
+    """What the shades of a chart are, in words; nothing where there are none."""
+    names = {str(trace.get("name")) for trace in traces}
+    told = "Shaded: the stock's session is closed" if "closed session" in names else ""
+    if "extended session" in names:
+        told += "; along the foot: extended" if told else "Shaded along the foot: extended session"
+    return f"{told}. " if told else ""
 
 
 def points(lines: int, kilobytes: int) -> int:

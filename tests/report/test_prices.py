@@ -41,6 +41,7 @@ def test_prices_are_drawn_as_they_are() -> None:
         assert list(unpacked(line["y"])) == values
         assert list(unpacked(line["x"])) == [hour(row).timestamp() * 1000 for row in range(3)]
     assert "no step limit held it back" in made.lead
+    assert chart(made, A).note == ""  # nothing is shaded, nothing left out
     (told,) = [part.text for part in parts(made, A) if isinstance(part, Text)]
     assert told == "The step limit never held this coin's oracle back."
 
@@ -63,6 +64,7 @@ def test_sessions_are_shaded_from_the_hour_they_close_to_the_hour_they_open() ->
     assert list(unpacked(trace(made, "closed session")["x"])) == [at[2], at[4], at[5], at[6]]
     assert list(unpacked(trace(made, "extended session")["x"])) == [at[1], at[2], at[4], at[5]]
     assert list(unpacked(trace(made, "closed session")["y"])) == [100, 0, 100, 0]
+    assert made.note == "Shaded: the stock's session is closed; along the foot: extended."
     assert unpacked(trace(made, "extended session")["y"]).max() < 10  # told apart by its height
 
 

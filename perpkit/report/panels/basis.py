@@ -8,7 +8,7 @@ import numpy as np
 
 from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, figure, line
-from perpkit.report.hours import grid, points, shading, thinned, when
+from perpkit.report.hours import grid, points, shaded, shading, thinned, when
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
 from perpkit.report.thin import thin
@@ -148,7 +148,7 @@ def _chart(series: _Series, what: str, time_ms: I64, seen: int) -> Chart:
         figure(traces, y=f"{what}, bp"),
         f"{what.capitalize()} of {series.name} over time",
         height=280,
-        note=_ABOUT[what] + thinned(seen, len(time_ms)),
+        note=shaded(traces) + _ABOUT[what] + thinned(seen, len(time_ms)),
     )
 
 

@@ -11,7 +11,17 @@ from perpkit.arrays import F64, I64
 from perpkit.headline import percent, plain
 from perpkit.metrics.reading import add_up, codes, floats, rows_of
 from perpkit.report.chart import Trace, figure, line, marks, packed
-from perpkit.report.hours import LEGIBLE_HOURS, Grid, grid, points, shading, spells, thinned, when
+from perpkit.report.hours import (
+    LEGIBLE_HOURS,
+    Grid,
+    grid,
+    points,
+    shaded,
+    shading,
+    spells,
+    thinned,
+    when,
+)
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
 from perpkit.report.thin import thin
@@ -107,14 +117,14 @@ def _prices(time_ms: I64, own: _Prices, shade: list[Trace], seen: int) -> Chart:
                 hovertemplate=at,
             )
         )
-    few = f" Of the hours held back the {_MOST_MARKS} largest are marked."
+    note = shaded(traces)
+    if np.isfinite(own.lag).sum() > _MOST_MARKS:
+        note += f"Of the hours held back the {_MOST_MARKS} largest are marked."
     return Chart(
         figure(traces, y="price, USD", xaxis=_within(time_ms)),
         f"Oracle, mark and external price of {own.coin}",
         height=320,
-        note="Shaded: the stock's session is closed."
-        + (few if np.isfinite(own.lag).sum() > _MOST_MARKS else "")
-        + thinned(seen, len(time_ms)),
+        note=(note + thinned(seen, len(time_ms))).strip().replace("  ", " "),
     )
 
 
