@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from perpkit.arrays import F64, I64
 from perpkit.report.chart import Trace, marks, numbers, times
-from perpkit.report.grid import F64, I64, hour_of, when
+from perpkit.report.grid import hour_of
 from perpkit.report.panel import Cell, Column, Table
+from perpkit.report.said import instant
 
 MARKED = 300  # marks of a kind on a chart
 LISTED = 500  # rows of the table
@@ -91,7 +93,7 @@ def drawn(events: pl.DataFrame, axis_ms: I64, heights: F64) -> tuple[list[Trace]
             mine = mine.sort("value_usd", descending=True, nulls_last=True).head(MARKED)
         rows = hour_of(mine["time"], axis_ms)
         texts = [
-            f"{when(ms)} {instrument or account}: {detail}"
+            f"{instant(ms)} {instrument or account}: {detail}"
             for ms, instrument, account, detail in zip(
                 axis_ms[rows],
                 mine["instrument"].to_list(),
@@ -110,7 +112,7 @@ def listed(events: pl.DataFrame) -> Table:
     usd = numbers(head["value_usd"])
     rows: list[list[str | Cell]] = [
         [
-            when(ms),
+            instant(ms),
             KINDS[kind].name,
             instrument or "",
             account or "",

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-HOUR_MS = 3_600_000
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
+from perpkit.arrays import F64, I64
+from perpkit.units import HOUR_MS
 
 
 def hour_of(series: pl.Series, axis_ms: I64) -> I64:
@@ -51,12 +48,3 @@ def cells(frame: pl.DataFrame, axis_ms: I64, by: str, column: str, names: Sequen
     rows, places = hour_of(frame["time"], axis_ms), code_of(frame[by], names)
     made[rows, places] = frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return made
-
-
-def when(ms: float) -> str:
-    """An hour as people read it, UTC.
-
-    >>> when(1_786_500_000_000)
-    '2026-08-12 02:00'
-    """
-    return str(np.datetime64(int(ms), "ms"))[:16].replace("T", " ")

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from perpkit.arrays import F64, I64
 from perpkit.report.chart import numbers, times
 from perpkit.report.events import CLOSED, of_margin
-from perpkit.report.grid import F64, I64, cells, code_of, hour_of, names_of
+from perpkit.report.grid import cells, code_of, hour_of, names_of
 from perpkit.report.reading import Run
 
 WALLET = "wallet"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from perpkit.report.grid import F64, I64, hour_of
+from perpkit.arrays import F64, I64
+from perpkit.report.grid import hour_of
 from perpkit.report.reading import Run
 
 

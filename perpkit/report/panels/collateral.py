@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from perpkit.arrays import F64, I64
 from perpkit.headline import percent
 from perpkit.report.chart import Trace, figure, line, numbers, times
-from perpkit.report.grid import F64, I64, names_of, sums, totals
+from perpkit.report.grid import names_of, sums, totals
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Table
 from perpkit.report.reading import Run
 from perpkit.report.thin import thin

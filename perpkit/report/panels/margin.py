@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from perpkit.arrays import F64
 from perpkit.headline import percent
 from perpkit.report.chart import Trace, figure, line
 from perpkit.report.events import CLOSED, FORCED, drawn, listed
-from perpkit.report.grid import F64, when
 from perpkit.report.margins import Margin, distance_before, read_margin, typical_day
 from perpkit.report.panel import Cell, Chart, Column, Panel, Table
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 KEY, TITLE = "margin", "Margin and distance to liquidation"
@@ -82,7 +83,7 @@ def _worst(margin: Margin, run: Run) -> str:
     if ratio is None or np.isnan(margin.ratio).all():
         return ""
     hour, place = np.unravel_index(np.nanargmax(margin.ratio), margin.ratio.shape)
-    where = f"{margin.accounts[place]} on {when(margin.time_ms[hour])}"
+    where = f"{margin.accounts[place]} on {instant(margin.time_ms[hour])}"
     if np.isinf(ratio):
         return f"Nothing was left of the margin of {where}: its ratio is infinite."
     away = " (1 is liquidation)" if ratio < 1.0 else ", which is liquidation"
@@ -101,7 +102,7 @@ def _nearest(margin: Margin, run: Run) -> str:
     coin = margin.coins[place]
     told = (
         f"The nearest liquidation price at an hour's end was {percent(least)} away: {coin} on "
-        f"{when(margin.time_ms[hour])}"
+        f"{instant(margin.time_ms[hour])}"
     )
     day = typical_day(run, coin)
     if day is None:
@@ -211,7 +212,7 @@ def _accounts(margin: Margin, run: Run) -> Table:
             [
                 name,
                 Cell(f"{ratio[hour]:.2f}", float(ratio[hour])),
-                when(margin.time_ms[hour]),
+                instant(margin.time_ms[hour]),
                 Cell(f"{strained:,}", float(strained)),
                 Cell(percent(distance), distance),
                 Cell(f"{forced:,}", float(forced)),

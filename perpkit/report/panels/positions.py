@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perpkit.arrays import F64, I64
 from perpkit.headline import percent, plain
 from perpkit.report.chart import Trace, figure, line, numbers, times
-from perpkit.report.grid import F64, I64, names_of, sums, when
+from perpkit.report.grid import names_of, sums
 from perpkit.report.panel import Cell, Chart, Column, Panel, Table
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 NAMED = 4  # instruments drawn by name on each side; the rest are one area
@@ -64,10 +66,10 @@ def _lead(held: _Held, run: Run) -> str:
     naked = run.metric("naked_after_close_hours")
     told = (
         f"In a perp or its token {percent(run.metric('exposure_frac'))} of the time; the largest "
-        f"holdings came to {held.gross[most]:,.0f} USD on {when(held.time_ms[most])}, at most "
+        f"holdings came to {held.gross[most]:,.0f} USD on {instant(held.time_ms[most])}, at most "
         f"{plain(run.metric('max_gross_over_equity'))} times equity. The net delta was within "
         f"{np.nanpercentile(np.abs(share), 95):.2%} of equity in 95 of 100 hours and furthest at "
-        f"{share[far]:+.2%} ({held.delta[far]:+,.0f} USD) on {when(held.time_ms[far])}."
+        f"{share[far]:+.2%} ({held.delta[far]:+,.0f} USD) on {instant(held.time_ms[far])}."
     )
     if naked:
         told += f" After forced closes {naked:,.0f} hours went by without the hedge."
@@ -201,7 +203,7 @@ def _table(held: _Held, run: Run) -> Table:
                 Cell(f"{hours[k]:,}", float(hours[k])),
                 Cell(f"{mean[k]:,.0f}", float(mean[k])),
                 Cell(f"{most:+,.0f}", most),
-                when(held.time_ms[far[k]]),
+                instant(held.time_ms[far[k]]),
                 Cell(f"{last:+,.0f}", last),
             ]
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from perpkit.arrays import I64
 from perpkit.report.chart import Trace, figure, line, marks, numbers, packed, times
-from perpkit.report.grid import I64, when
 from perpkit.report.panel import Card, Cards, Cell, Chart, Column, Panel, Table
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 from perpkit.report.ways import REFUSED, UNDER_WAY, WAYS, read_refused, read_ways, under_way
 
@@ -50,7 +51,7 @@ def _lead(ways: pl.DataFrame, refused: pl.DataFrame, run: Run, axis: I64) -> str
         longest = ways.row(int(ways["hours"].arg_max() or 0), named=True)
         told.append(
             f"Something was under way at the end of {np.mean(total > 0.0):.2%} of hours, at most "
-            f"{total[most]:,.0f} USD on {when(axis[most])}; the longest took "
+            f"{total[most]:,.0f} USD on {instant(axis[most])}; the longest took "
             f"{longest['hours']:,.0f} hours: {longest['what']}, {longest['name']}, "
             f"{longest['outcome']}."
         )
@@ -122,7 +123,9 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
         if mine.height:
             head = mine.head(BARS)
             at_ms, lane = times(head["time"]), np.array([place[name] for name in head["lane"]])
-            texts = [f"{when(ms)} {told}" for ms, told in zip(at_ms, head["detail"], strict=True)]
+            texts = [
+                f"{instant(ms)} {told}" for ms, told in zip(at_ms, head["detail"], strict=True)
+            ]
             name = f"{REFUSED[kind][2]} ({mine.height:,})"
             traces.append(marks(name, at_ms, lane, colour, symbol, texts))
     note = "A bar goes from what was sent to what came of it."
@@ -148,7 +151,8 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
 def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) -> Trace:
     begun, until = times(ways["time"]), times(ways["until"])
     texts = [
-        f"{what}, {name}: {value or 0.0:,.0f} USD, {when(a)} to {when(b)} ({hours:,.0f} h): {told}"
+        f"{what}, {name}: {value or 0.0:,.0f} USD, {instant(a)} to {instant(b)} ({hours:,.0f} h): "
+        f"{told}"
         for what, name, value, a, b, hours, told in zip(
             ways["what"],
             ways["name"],
@@ -211,11 +215,11 @@ def _table(ways: pl.DataFrame) -> Table:
     head = first.sort(["failed", "time"], descending=[True, False], maintain_order=True)
     rows: list[list[str | Cell]] = [
         [
-            when(begun),
+            instant(begun),
             row["what"],
             row["name"],
             Cell(f"{row['value_usd'] or 0.0:,.0f}", row["value_usd"]),
-            "" if row["outcome"] == UNDER_WAY else when(until),
+            "" if row["outcome"] == UNDER_WAY else instant(until),
             Cell(f"{row['hours']:,.0f}", row["hours"]),
             row["outcome"],
             Cell("", None)
