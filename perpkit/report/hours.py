@@ -17,7 +17,8 @@ from perpkit.units import HOUR_MS, stamp
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
 _POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
-_FEWEST: Final = 300
+_FEWEST: Final = 200
+_SHORT: Final = 400  # hours that are drawn each
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,10 @@ def shaded(traces: Sequence[Trace]) -> str:
     return f"{told}. " if told else ""
 
 
-def points(lines: int, kilobytes: int) -> int:
+def points(hours: int, lines: int, kilobytes: int) -> int:
     """Points of each of so many lines that share a number of kilobytes of the page."""
-    return int(np.clip(kilobytes * 1000 // (_POINT_BYTES * max(1, lines)), _FEWEST, POINTS))
+    share = kilobytes * 1000 // (_POINT_BYTES * max(1, lines))
+    return int(np.clip(share, _SHORT if hours <= _SHORT else _FEWEST, POINTS))
 
 
 def thinned(wanted: int, hours: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, figure, line
-from perpkit.report.hours import grid, points, shaded, shading, thinned, when
+from perpkit.report.hours import LEGIBLE_HOURS, grid, points, shaded, shading, thinned, when
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
 from perpkit.report.thin import thin
@@ -80,7 +80,7 @@ def panel(run: Run) -> Panel:
         for k, token in enumerate(quotes.names)
         if np.isfinite(premium[:, k]).any()
     ]
-    seen = points(2 * len(perps) + len(tokens), _KILOBYTES)
+    seen = points(len(market.time_ms), 2 * len(perps) + len(tokens), _KILOBYTES)
     parts: list[Part] = _shown("Coin", "basis", market.time_ms, perps, seen)
     parts += _tokens(run, market.time_ms, tokens, seen)
     return Panel(_KEY, _TITLE, parts, lead=_lead(basis, closed))
@@ -138,7 +138,9 @@ _ABOUT: Final = {
 
 def _chart(series: _Series, what: str, time_ms: I64, seen: int) -> Chart:
     sessions = series.sessions
-    traces: list[Trace] = shading(time_ms, sessions.closed, sessions.extended)
+    traces: list[Trace] = []
+    if what == "basis" or len(time_ms) <= LEGIBLE_HOURS:  # a quote rests where a session is closed
+        traces = shading(time_ms, sessions.closed, sessions.extended)
     for name, values, colour, dash in series.lines:
         rows = thin(values, points=seen)
         style = {"dash": dash}

@@ -30,7 +30,7 @@ def panel(run: Run) -> Panel:
     if not np.isfinite(market.of("funding")).any():
         return Panel(_KEY, _TITLE, empty="No funding was settled in the hours of the run.")
     rates = rates_of(run, market)
-    seen = points(3 * len(rates.names), _KILOBYTES)
+    seen = points(len(market.time_ms), 3 * len(rates.names), _KILOBYTES)
     choice = {
         name: [_over_time(rates, n, seen), _by_hour(rates, n)] for n, name in enumerate(rates.names)
     }

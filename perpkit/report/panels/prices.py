@@ -29,7 +29,7 @@ from perpkit.report.thin import thin
 _KEY: Final = "prices"
 _TITLE: Final = "Prices: oracle, mark and external"
 _KILOBYTES: Final = 280
-_MOST_MARKS: Final = 100  # of the hours that were held back, the largest of a coin
+_MOST_MARKS: Final = 100  # of a coin, the largest: hours marked, and stretches of lag drawn
 _MOST_ROWS: Final = 200
 _FIRST_ROWS: Final = 10
 
@@ -44,7 +44,7 @@ def panel(run: Run) -> Panel:
     )
     told, bound = (np.asarray(np.isfinite(x).any(axis=0)) for x in (external, lag))
     lines = int(2 * len(told) + told.sum() + bound.sum())
-    seen = points(lines, _KILOBYTES)
+    seen = points(len(market.time_ms), lines, _KILOBYTES)
     closed, extended = market.phase("closed"), market.phase("extended")
     choice: dict[str, list[Chart | Table | Text]] = {}
     for m, coin in enumerate(market.names):
@@ -53,7 +53,7 @@ def panel(run: Run) -> Panel:
         choice[coin] = [_prices(market.time_ms, own, shade, seen)]
         if bound[m]:
             shade = shade if len(market.time_ms) <= LEGIBLE_HOURS else []
-            choice[coin].append(_lag(market.time_ms, own, shade, seen))
+            choice[coin].append(_lag(market.time_ms, own, shade))
         elif told[m]:
             choice[coin].append(Text("The step limit never held this coin's oracle back."))
     parts: list[Part] = [Choice("Coin", choice)]
@@ -133,16 +133,16 @@ def _within(time_ms: I64) -> dict[str, dict[str, float]]:
     return {"autorangeoptions": {"clipmin": float(time_ms[0]), "clipmax": float(time_ms[-1])}}
 
 
-def _lag(time_ms: I64, own: _Prices, shade: list[Trace], seen: int) -> Chart:
+def _lag(time_ms: I64, own: _Prices, shade: list[Trace]) -> Chart:
     lag = np.nan_to_num(own.lag)
     last = len(lag) - 1
     rows = np.flatnonzero(lag)
     rows = np.concatenate([rows - 1, rows, rows + 1])  # an hour is drawn as one
     note = "External price over oracle less 1 in hours in which the limit held; else 0. Above "
     note += "zero the oracle was too low."
-    if rows.size > seen:
+    if rows.size > 3 * _MOST_MARKS:
         _, first, hours, worst = _held_back(own.lag[:, None])
-        most = np.argsort(-np.abs(lag[worst]), kind="stable")[: seen // 3]
+        most = np.argsort(-np.abs(lag[worst]), kind="stable")[:_MOST_MARKS]
         rows = np.concatenate([first[most] - 1, worst[most], (first + hours)[most]])
         note += f" Of {first.size:,} stretches the {most.size} largest, each by its largest hour."
     rows = np.unique(np.append(rows, [0, last]).clip(0, last))
