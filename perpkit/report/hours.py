@@ -13,7 +13,7 @@ from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, numbers, shade, times
 from perpkit.report.reading import Run
 from perpkit.report.thin import POINTS
-from perpkit.units import HOUR_MS, stamp
+from perpkit.units import HOUR_MS
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
 _POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
@@ -179,8 +179,3 @@ def _in_force(eras: list[tuple[int, float]], time_ms: I64) -> F64:
     begun, values = (np.array(told) for told in zip(*sorted(eras), strict=True))
     era = np.searchsorted(begun, time_ms, side="right") - 1
     return np.where(era >= 0, values[np.maximum(era, 0)], np.nan)
-
-
-def when(time_ms: int) -> str:
-    """An instant as a table tells it."""
-    return stamp(int(time_ms) * 1_000_000)

@@ -8,8 +8,9 @@ import numpy as np
 
 from perpkit.headline import percent, plain
 from perpkit.report.closures import Closures, Weekends, fit
-from perpkit.report.hours import Grid, when
+from perpkit.report.hours import Grid
 from perpkit.report.panel import Cell, Column, Table
+from perpkit.report.said import instant
 from perpkit.units import HOUR_MS
 
 _MOST_ROWS: Final = 120
@@ -76,7 +77,7 @@ def by_coin(market: Grid, found: Closures, made: Weekends) -> Table:
 
 def _when(market: Grid, row: int | np.int64) -> Cell:
     at = int(market.time_ms[row])
-    return Cell(when(at), float(at))
+    return Cell(instant(at), float(at))
 
 
 def _share(value: float | None) -> Cell:

@@ -8,9 +8,10 @@ import numpy as np
 
 from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, figure, line
-from perpkit.report.hours import LEGIBLE_HOURS, grid, points, shaded, shading, thinned, when
+from perpkit.report.hours import LEGIBLE_HOURS, grid, points, shaded, shading, thinned
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 _KEY: Final = "basis"
@@ -204,7 +205,7 @@ def _table(label: str, what: str, time_ms: I64, spreads: dict[str, list[_Spread]
             _bp(spread.mean),
             *(_bp(float(spread.shares[place])) for place in (2, 0, 4)),
             _bp(spread.farthest),
-            Cell(when(int(time_ms[spread.row])), float(time_ms[spread.row])),
+            Cell(instant(int(time_ms[spread.row])), float(time_ms[spread.row])),
         )
         for name, own in spreads.items()
         for spread in own

@@ -20,10 +20,10 @@ from perpkit.report.hours import (
     shading,
     spells,
     thinned,
-    when,
 )
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 _KEY: Final = "prices"
@@ -172,10 +172,10 @@ def _table(run: Run, market: Grid, lag: F64) -> Table:
         rows.append(
             (
                 market.names[m],
-                Cell(when(begun), float(begun)),
+                Cell(instant(begun), float(begun)),
                 Cell(f"{hours:,}", float(hours)),
                 Cell(percent(told), told),
-                Cell(when(when_ms), float(when_ms)),
+                Cell(instant(when_ms), float(when_ms)),
                 Cell(f"{held:,.4g}" if held else "none", float(held)),
                 Cell(plain(float(usd[row, m])) if held else "none", float(usd[row, m])),
             )
