@@ -149,6 +149,8 @@ def quantiles(values: F64, wanted: tuple[float, ...]) -> F64:
 def mean(values: F64, axis: int) -> F64:
     """Mean along an axis, NaN left out; NaN where nothing is left."""
     there = np.isfinite(values)
+    if there.all():
+        return np.asarray(values.mean(axis=axis), np.float64)
     total, count = np.where(there, values, 0.0).sum(axis=axis), there.sum(axis=axis)
     made: F64 = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return made

@@ -56,7 +56,8 @@ def _lead(run: Run, taken: Taken) -> str:
 
 
 def _over_time(rates: Rates, n: int, seen: int) -> Chart:
-    own = np.isfinite(rates.hourly[:, n])
+    there = np.isfinite(rates.hourly[:, n])
+    own = slice(None) if there.all() else there
     time_ms = rates.grid.time_ms[own]
     hourly, week, month = (told[own, n] for told in (rates.hourly, rates.week, rates.month))
     rows, slow = thin(hourly, points=seen), thin(week, month, points=seen)
