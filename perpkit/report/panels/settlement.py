@@ -22,7 +22,7 @@ _PATTERNS = {"undone": "x", UNDER_WAY: "/", "paid": "."}
 _REFUSED = {
     "transfer_refused": ("x-thin-open", "@loss"),
     "redeem_refused": ("cross-thin-open", "@loss"),
-    "leg_waits": ("triangle-up-open", "@warn"),
+    "leg_waits": ("triangle-up-open", "@ink"),
 }
 
 
@@ -94,13 +94,8 @@ def _cards(ways: pl.DataFrame, refused: pl.DataFrame, run: Run) -> Cards:
         if count:
             cards.append(Card(name.capitalize(), f"{count:,}", "times; see the marks", "warn"))
     transfer, settled = run.metric("transfer_usd") or 0.0, run.metric("settlement_usd") or 0.0
-    cards.append(
-        Card(
-            "Cost",
-            f"{_cost(run):,.2f} USD",
-            f"transfers {transfer:+,.2f}, settlement {settled:+,.2f} USD of the attribution",
-        )
-    )
+    told = f"transfers {transfer:+,.2f}, settlement {settled:+,.2f} USD of the attribution"
+    cards.append(Card("Cost", f"{_cost(run):,.2f} USD", told))
     return Cards(cards)
 
 
@@ -151,12 +146,11 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
 def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) -> Trace:
     begun, until = times(ways["time"]), times(ways["until"])
     texts = [
-        f"{what}, {name}: {value or 0.0:,.0f} USD, {instant(a)} to {instant(b)} ({hours:,.0f} h): "
-        f"{told}"
+        f"{what}, {name}: {value:,.0f} USD, {instant(a)} to {instant(b)} ({hours:,.0f} h): {told}"
         for what, name, value, a, b, hours, told in zip(
             ways["what"],
             ways["name"],
-            ways["value_usd"],
+            ways["value_usd"].fill_null(0.0),
             begun,
             until,
             ways["hours"],
@@ -175,7 +169,7 @@ def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) 
         "marker": {
             "color": colour,
             "line": {"color": colour, "width": 1},  # what takes an hour is seen in a year
-            "pattern": {"shape": _PATTERNS.get(outcome, "")},
+            "pattern": {"shape": _PATTERNS.get(outcome, ""), "fillmode": "overlay"},
         },
         "text": texts,
         "textposition": "none",
