@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,6 +97,7 @@ def save(files: Files, out: Path) -> Path:
         If the folder cannot be written, or holds something that is not a result.
     """
     check_writable(out)
+    _tidy(out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -119,6 +122,34 @@ def _write(files: Files, folder: Path) -> None:
     if files.report is not None:
         (folder / REPORT).write_text(files.report, encoding="utf-8", newline="\n")
     (folder / MARK).write_text(as_json(files.manifest), encoding="utf-8")
+
+
+def _tidy(out: Path) -> None:
+    """Clear away what a killed process left beside a result, and put back what it took away."""
+    if not out.absolute().parent.is_dir():
+        return
+    ours = re.compile(rf"\.{re.escape(out.name)}\.(part|old)-(\d+)")
+    for entry in sorted(out.absolute().parent.iterdir()):
+        found = ours.fullmatch(entry.name)
+        if found is None or _runs(int(found[2])):
+            continue
+        if found[1] == "old" and not out.exists():
+            entry.rename(out)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there; on Windows, where asking would end it, always."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _put(part: Path, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ from perpkit.strategy.load import Strategy, place_of
 from perpkit.strategy.params import params_record
 from perpkit.tape import Market, settings_of
 from perpkit.tape.collateral import place_collateral
+from perpkit.tape.instruments import Instruments
 from perpkit.units import stamp
 
 Progress = Callable[[int, int], None]  # rows played, rows in all
@@ -42,6 +44,8 @@ PORTFOLIO_COUNTED, PORTFOLIO_BUFFER_USD = 0.95, 20.0
 
 _PLAYED_TWICE = 100_000  # hours times perps: ten seconds uncompiled
 SLOW_CHUNK = 256  # rows between two reports of a run in plain Python
+_FIRST_CHUNK = 1_024  # rows after which the first report is made
+_REPORT_S = 0.1  # between two reports, and so before Ctrl-C is heard
 
 
 class Kept(NamedTuple):
@@ -151,17 +155,25 @@ def set_up(
         events=max(8_192, 15 * instruments + 8 * accounts + 3 * pledged * tokens),
         three=3,
     )
-    view = blank(View, M=coins, K=tokens, A=accounts)
+    view = _view(names)
+    target = blank(Target, M=coins, K=tokens)
+    told = np.zeros((0, instruments)) if plan is None else plan
+    door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
+    return Stage(market, replay_of(market.tape), book, Ledger(rows, out), door)
+
+
+def _view(names: Instruments) -> View:
+    """What a strategy is shown of the account, with what holds for the whole run."""
+    view = blank(View, M=len(names.coins), K=len(names.tokens), A=len(names.accounts))
     # A strategy sizes by the account that pays: of an isolated position its venue's.
     parent = names.account_parent[names.perp_account]
     view.perps.account[:] = np.where(parent < 0, names.perp_account, parent)
     view.perps.token[:] = names.perp_token
     view.perps.underlying[:] = names.perp_underlying
     view.tokens.underlying[:] = names.token_underlying
-    target = blank(Target, M=coins, K=tokens)
-    told = np.zeros((0, instruments)) if plan is None else plan
-    door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
-    return Stage(market, replay_of(market.tape), book, Ledger(rows, out), door)
+    view.perps.split_factor[:] = 1.0
+    view.tokens.split_factor[:] = 1.0
+    return view
 
 
 def play(
@@ -179,7 +191,8 @@ def play(
     ----------
     values : the strategy's parameters, bound
     pure_python : run loop and strategy uncompiled; the numbers are the same
-    progress : called after each chunk
+    progress : called after each chunk; where it is given, chunks are as many hours as are played
+        in a tenth of a second, at most `chunk_rows`
 
     Raises
     ------
@@ -218,9 +231,9 @@ def _play(
     kept: list[list[Any]] = [[], [], []]
     settings = settings_of(config, market.names)
     chunk = min(config.chunk_rows, SLOW_CHUNK) if pure_python else config.chunk_rows
-    row = 0
+    row, pace = 0, chunk if progress is None else min(chunk, _FIRST_CHUNK)
     while row < hours:
-        last = min(row + chunk, hours)
+        begun_s, last = time.perf_counter(), min(row + pace, hours)
         begun, row = row, _step(stage, strategy, loop, (entry, settings, row, last))
         if row == begun:
             raise AssertionError(f"the buffers do not hold the hour of row {row}")
@@ -231,6 +244,8 @@ def _play(
         out.used[:] = 0
         if progress is not None:
             progress(row, hours)
+            took_s = max(time.perf_counter() - begun_s, 1e-6)
+            pace = min(max(int((row - begun) * _REPORT_S / took_s), 1), chunk)
     fills, payments, events = (np.concatenate(x) for x in kept)
     return Played(columns_of(stage.ledger.rows), fills, payments, events)
 

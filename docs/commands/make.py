@@ -31,7 +31,7 @@ class Told(NamedTuple):
 TOLD = {
     "backtest": Told(
         "perpkit backtest funding_carry --set enter_apr=0.05 --from 2026-01-01 --out runs/mine",
-        ("run-file", "files", "metrics"),
+        ("run-file", "files", "metrics", "terminal"),
     ),
     "strategy new": Told("perpkit strategy new my_idea", ("strategies",)),
     "strategy list": Told("perpkit strategy list --params", ("strategies",)),

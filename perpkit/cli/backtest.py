@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpkit.cli.options import Debug, Rules
+from perpkit.cli.options import Debug, Quiet, Rules, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.result import Result
@@ -40,6 +40,7 @@ def backtest(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print summary.json and nothing else.")
     ] = False,
+    quiet: Quiet = False,
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Write no report.html, and play nothing beside.")
     ] = False,
@@ -50,6 +51,7 @@ def backtest(
 ) -> None:
     """Play a strategy over a dataset and write the result folder, with its report."""
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import kept, untouched
     from perpkit.config import check_config
     from perpkit.export import as_json as to_json
     from perpkit.export import check_writable
@@ -57,6 +59,7 @@ def backtest(
     from perpkit.runfile import apply_settings, read_config
     from perpkit.strategy.load import load
 
+    refuse_both(quiet=quiet, as_json=as_json)
     loaded = load(strategy)
     check_names(loaded)
     made = apply_settings(
@@ -78,11 +81,15 @@ def backtest(
     others = () if no_report else beside(loaded.name)
     folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
     check_writable(folder)
-    with stages() as (stage, progress):
-        result = run(loaded, checked, pure_python, progress, stage, against=others)
-        stage("writing")
+    with stages(says=untouched(folder), quiet=quiet) as under_way:
+        result = run(
+            loaded, checked, pure_python, under_way.progress, under_way.stage, against=others
+        )
+        under_way.stage("writing")
         page = None if no_report else page_of(result, folder)
-        result.save(folder, page)
+        under_way.keep(lambda: result.save(folder, page), *kept(folder))
+    if quiet:
+        return
     if as_json:
         print(to_json(result.to_dict()), end="")
         return

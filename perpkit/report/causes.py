@@ -72,19 +72,18 @@ def by_hour(run: Run) -> dict[str, F64]:
 
 
 def cause_columns(causes: Sequence[str]) -> list[Column]:
-    """A column a cause, and their sum."""
-    return [Column(CAUSE_NAMES[c], "USD", number=True) for c in causes] + [
-        Column("net", "USD", number=True, about="sum of the causes")
-    ]
+    """Their sum, and a column a cause."""
+    net = Column("net", "USD", number=True, about="sum of the causes")
+    return [net, *(Column(CAUSE_NAMES[c], "USD", number=True) for c in causes)]
 
 
 def cause_cells(told: F64, causes: Sequence[str]) -> list[Cell]:
     """Cells for :func:`cause_columns` from the sums of all :data:`CAUSES`."""
-    return [usd(float(told[CAUSES.index(c)])) for c in causes] + [usd(float(told.sum()))]
+    return [usd(float(told.sum())), *(usd(float(told[CAUSES.index(c)])) for c in causes)]
 
 
 def total_cells(run: Run, causes: Sequence[str]) -> list[Cell]:
     """The sums as ``summary.json`` has them, sorted last."""
     every = [run.metric(f"{cause}_usd") or 0.0 for cause in CAUSES]
-    told = [run.metric(f"{cause}_usd") or 0.0 for cause in causes] + [sum(every)]
+    told = [sum(every), *(run.metric(f"{cause}_usd") or 0.0 for cause in causes)]
     return [Cell(usd(value).text, None) for value in told]

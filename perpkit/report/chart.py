@@ -154,7 +154,7 @@ def shade(name: str, begun_ms: NDArray[Any], ended_ms: NDArray[Any], height: flo
         "mode": "lines",
         "name": name,
         "x": packed(edges, "f8"),
-        "y": packed(np.tile([height, 0.0], len(begun_ms)), "f4"),
+        "y": packed(np.tile([round(100 * height), 0], len(begun_ms)), "i1"),  # %
         "yaxis": "y9",
         "line": {"shape": "hv", "width": 0},
         "fill": "tozeroy",
@@ -184,7 +184,7 @@ def figure(
     """
     behind = {}
     if any(trace.get("yaxis") == "y9" for trace in traces):
-        behind = {"yaxis9": {"range": [0, 1], "visible": False, "fixedrange": True}}
+        behind = {"yaxis9": {"range": [0, 100], "visible": False, "fixedrange": True}}
         layout["yaxis"] = {"overlaying": "y9", "tickmode": "auto", **layout.get("yaxis", {})}
     return {
         "data": list(traces),

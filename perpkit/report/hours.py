@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -13,11 +13,12 @@ from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, numbers, shade, times
 from perpkit.report.reading import Run
 from perpkit.report.thin import POINTS
-from perpkit.units import HOUR_MS, stamp
+from perpkit.units import HOUR_MS
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
 _POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
-_FEWEST: Final = 240
+_FEWEST: Final = 200
+_SHORT: Final = 400  # hours that are drawn each
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ class Grid:
     frame: pl.DataFrame
 
     def of(self, column: str) -> F64:
-        """(T, N) of a column, NaN for null."""
-        return numbers(self.frame[column]).reshape(len(self.time_ms), len(self.names))
+        """(T, N) of a column, NaN for null; each coin's hours lie together."""
+        made = numbers(self.frame[column]).reshape(len(self.time_ms), len(self.names))
+        return np.asfortranarray(made)
 
     def phase(self, *phases: str) -> B8:
         """(T, N) whether the hour is of these phases."""
         told = self.frame["phase"].is_in(phases).to_numpy()
-        return np.asarray(told, np.bool_).reshape(len(self.time_ms), len(self.names))
+        made = np.asarray(told, np.bool_).reshape(len(self.time_ms), len(self.names))
+        return np.asfortranarray(made)
 
     def hours(self) -> F64:
         """(T,) from each row to the next, 0 at the last."""
@@ -96,9 +99,19 @@ def shading(time_ms: I64, closed: B8, extended: B8) -> list[Trace]:
     return made
 
 
-def points(lines: int, kilobytes: int) -> int:
+def shaded(traces: Sequence[Trace]) -> str:
+    """What the shades of a chart are, in words; nothing where there are none."""
+    names = {str(trace.get("name")) for trace in traces}
+    told = "Shaded: the stock's session is closed" if "closed session" in names else ""
+    if "extended session" in names:
+        told += "; along the foot: extended" if told else "Shaded along the foot: extended session"
+    return f"{told}. " if told else ""
+
+
+def points(hours: int, lines: int, kilobytes: int) -> int:
     """Points of each of so many lines that share a number of kilobytes of the page."""
-    return int(np.clip(kilobytes * 1000 // (_POINT_BYTES * max(1, lines)), _FEWEST, POINTS))
+    share = kilobytes * 1000 // (_POINT_BYTES * max(1, lines))
+    return int(np.clip(share, _SHORT if hours <= _SHORT else _FEWEST, POINTS))
 
 
 def thinned(wanted: int, hours: int) -> str:
@@ -166,8 +179,3 @@ def _in_force(eras: list[tuple[int, float]], time_ms: I64) -> F64:
     begun, values = (np.array(told) for told in zip(*sorted(eras), strict=True))
     era = np.searchsorted(begun, time_ms, side="right") - 1
     return np.where(era >= 0, values[np.maximum(era, 0)], np.nan)
-
-
-def when(time_ms: int) -> str:
-    """An instant as a table tells it."""
-    return stamp(int(time_ms) * 1_000_000)

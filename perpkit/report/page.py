@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -104,7 +105,8 @@ def put(text: str, path: Path) -> Path:
     except OSError as e:
         raise RequestError(f"{path}: cannot be written ({e.strerror or e})") from e
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it has gone to its place, or never came
+            part.unlink()
     return path
 
 

@@ -16,6 +16,7 @@ class Column(NamedTuple):
     unit: str = ""
     number: bool = False  # set to the right, and sorted by its key
     about: str = ""  # what it is, where the name does not say it
+    wide: bool = False  # holds sentences, and takes the room that the others leave
 
 
 class Cell(NamedTuple):

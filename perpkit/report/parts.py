@@ -90,8 +90,9 @@ def _head(column: Column) -> str:
 
 
 def _kind(column: Column) -> str:
-    """Numbers stand to the right, and a time is never broken."""
-    return ' class="n"' if column.number else ' class="t"' if column.unit == "UTC" else ""
+    """Numbers stand to the right, a time is never broken, and sentences have room."""
+    told = "t" if column.unit == "UTC" else "n" if column.number else "w" if column.wide else ""
+    return f' class="{told}"' if told else ""
 
 
 def _row(columns: Iterable[Column], row: Iterable[str | Cell]) -> str:

@@ -47,13 +47,13 @@ def rates_of(run: Run, market: Grid) -> Rates:
     names = list(market.names)
     if len(names) > 1:
         names = [ALL, *names]
-        series = [np.column_stack([mean(own, 1), own]) for own in series]
+        series = [np.vstack([mean(own, 1), own.T]).T for own in series]
     return Rates(market, names, rate, covered, *series)
 
 
 def _covered(run: Run, market: Grid, rate: F64) -> F64:
     """Hours that each settlement is of: as the terms have it, else the commonest spacing."""
-    made = np.full(rate.shape, np.nan)
+    made = np.empty_like(rate)
     told = term(run, "interval_hours", market.time_ms)
     for m, coin in enumerate(market.names):
         gaps = np.diff(market.time_ms[np.isfinite(rate[:, m])])
@@ -65,7 +65,7 @@ def _covered(run: Run, market: Grid, rate: F64) -> F64:
 
 def _baseline(run: Run, market: Grid) -> F64:
     """(T, M) multiplier x interest, of coins whose rate is formed of a premium."""
-    made = np.full((len(market.time_ms), len(market.names)), np.nan)
+    made = np.full((len(market.time_ms), len(market.names)), np.nan, order="F")
     interest, factor = (term(run, k, market.time_ms) for k in ("interest_8h", "funding_multiplier"))
     for m, coin in enumerate(market.names):
         if coin in interest and coin in factor:

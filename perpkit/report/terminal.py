@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -22,6 +23,8 @@ from perpkit.headline import (
     headline,
     span,
 )
+from perpkit.report.over_time import over_time
+from perpkit.report.spark import ASCII, marks_for
 from perpkit.result import Result
 
 WIDTH = 100
@@ -35,18 +38,22 @@ _LABEL = 22
 def print_summary(result: Result, out: Path | None, report: bool = False) -> None:
     """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal.
 
+    Charts are of block characters where the terminal shows them, else ASCII, as in a pipe.
     ``NO_COLOR`` leaves out every style.
     """
     console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
-    width = max(_LEAST, min(console.width, WIDTH)) if console.is_terminal else WIDTH
-    for line in (*_lines(result, out, width), *_report(out if report else None)):
+    width = max(_LEAST, min(console.width, WIDTH)) if sys.stdout.isatty() else WIDTH
+    lines = _lines(result, out, width, marks_for(sys.stdout))
+    for line in (*lines, *_report(out if report else None)):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
-def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
+def _lines(result: Result, out: Path | None, width: int, marks: str = ASCII) -> Iterator[Text]:
     yield from _title(result, width)
     yield Text()
     yield from _headline(result, width)
+    yield Text()
+    yield from over_time(result, width, marks)
     yield Text()
     yield Text("Where it came from", style="bold")
     yield from _attribution(result, min(_BAR, (width - _BEFORE_BAR) // 2))
@@ -118,7 +125,7 @@ def _attribution(result: Result, longest: int) -> Iterator[Text]:
         line = Text(_money(cause))
         line.append(f"   {'' if cause.usd > 0.0 else bar:>{longest}}", "red")
         line.append("|", "dim")
-        line.append(bar if cause.usd > 0.0 else "", "green")
+        line.append(bar if cause.usd > 0.0 else "", "cyan")
         yield line
     yield Text(_money(net), style="bold")
 

@@ -1,8 +1,8 @@
 """Colours of the report by role, in a light and in a dark theme.
 
-The series colours began as those of Okabe and Ito. Each stands out from its ground by 3 to 1, text by
-4.5 to 1, and any two of the eight differ for each of the three kinds of colour blindness, on a white
-ground and on a dark one (tests/report/test_theme.py).
+The series colours began as those of Okabe and Ito. Each stands out from its ground by 3 to 1, text
+by 4.5 to 1, and any two of the eight differ for each of the three kinds of colour blindness, on a
+white ground and on a dark one (tests/report/test_theme.py).
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Fall(NamedTuple):
         """When it was deepest, and how long it lasted."""
         end = len(self.time_ms) - 1 if self.regained is None else self.regained
         spell = between(self.time_ms[self.peak], self.time_ms[end])
-        until = "not regained" if self.regained is None else "until regained"
-        return f"lowest {self.lowest_at}; {spell} from the peak, {until}"
+        until = ", not regained" if self.regained is None else " until regained"
+        return f"lowest {self.lowest_at}; {spell} from the peak{until}"
 
 
 def fall(run: Run) -> Fall | None:

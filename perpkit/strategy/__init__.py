@@ -9,10 +9,13 @@ from perpkit.rule import rule
 from perpkit.strategy.helpers import (
     close_pair,
     equity_usd,
+    fill_cost_frac,
     gross_usd,
     hysteresis,
     lots,
     open_pair,
+    pair_cost_frac,
+    room_usd,
     trailing_apr,
 )
 from perpkit.strategy.params import field
@@ -21,10 +24,13 @@ __all__ = [
     "close_pair",
     "equity_usd",
     "field",
+    "fill_cost_frac",
     "gross_usd",
     "hysteresis",
     "lots",
     "open_pair",
+    "pair_cost_frac",
+    "room_usd",
     "rule",
     "trailing_apr",
 ]

@@ -99,7 +99,9 @@ def made(
             "instruments": {
                 "coins": list(coins),
                 "tokens": list(tokens),
-                "underlyings": {"v:AAA": "AAA", "AAAx": "AAA"}
+                "underlyings": {
+                    name: name.removeprefix("v:").removesuffix("x") for name in (*coins, *tokens)
+                }
                 if underlyings is None
                 else underlyings,
             },

@@ -34,6 +34,12 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
         "position": pl.Float64,
         "value_usd": pl.Float64,
     },
+    "attribution": {
+        "time": TIME,
+        "instrument": pl.String,
+        "cause": pl.String,
+        "usd": pl.Float64,
+    },
     "quotes": {
         "time": TIME,
         "token": pl.String,
@@ -96,9 +102,8 @@ def run_with(
     time = prices["time"].unique().sort()
     causes = {f"{cause}_usd": [0.0] * len(time) for cause in CAUSES}
     held = {name: rows(name, []) for name in FRAMES}
-    book = pl.DataFrame(
-        {"time": time, "equity_usd": [0.0] * len(time), **causes, **dict(equity or {})}
-    )
+    columns = {"equity_usd": [0.0] * len(time), **causes, **dict(equity or {})}
+    book = pl.DataFrame({"time": time, **columns})
     coins = prices["coin"].unique(maintain_order=True).to_list()
     known = {"funding_usd": 0.0, "settlements_held": 0, **dict(metrics or {})}
     absent = ("funding_capture_frac", "funding_capture_held_frac")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perpkit.report.panel import Table, Text
-from perpkit.report.panels.assumptions import SHOWN, panel
+from perpkit.report.panels.assumptions import TERMS_SHOWN, panel
 from perpkit.report.reading import Run
 
 from .small import EVIL, cards, column, every, small
@@ -86,8 +86,9 @@ def test_terms_are_grouped_by_confidence_the_weakest_first() -> None:
     assert column(weak, "read") == ["yes", "no"]
     assert column(weak, "since") == ["–", "2024-10-04"]
     assert column(weak, "value") == ["0.0001 fraction", "false"]
-    assert column(weak, "source") == ["source of step_frac", "source of growth_mode"]
-    assert column(weak, "file") == ["venues/v.toml"] * 2
+    assert column(weak, "source") == [
+        f"source of {key} (venues/v.toml)" for key in ("step_frac", "growth_mode")
+    ]
     assert "furthest move of the oracle" in column(weak, "what it is")[0]
     assert column(found["Terms that are verified"], "value") == ["0.0001 fraction per 8 h"]
     own = found["Terms that are reported"]
@@ -113,7 +114,7 @@ def test_counts_and_the_sentence() -> None:
 def test_long_tables_show_their_head() -> None:
     many = [term("interest_8h", "documented", scope=f"v:{n}") for n in range(40)]
     table = every(panel(small(1, manifest={"terms": many})), Table)[0]
-    assert (len(table.rows), table.shown) == (40, SHOWN)
+    assert (len(table.rows), table.shown) == (40, TERMS_SHOWN)
     assert "(40)" in table.caption
 
 
@@ -131,4 +132,6 @@ def test_sources_are_text() -> None:
         },
     )
     assert every(panel(run), Text)[0].text == EVIL
-    assert column(every(panel(run), Table)[1], "source") == [f"https://x.test/{EVIL}"]
+    assert column(every(panel(run), Table)[1], "source") == [
+        f"https://x.test/{EVIL} (venues/v.toml)"
+    ]

@@ -143,4 +143,5 @@ def test_a_coin_goes_through_as_it_is() -> None:
         [1_000.0, 1_003.0], coins=[EVIL], tokens=[], underlyings={EVIL: EVIL}, attribution=booked
     )
     assert all(EVIL in texts(table, table.columns[0].name) for table in tables(run))
-    assert len(parts(panel(run), Choice)) == 2
+    assert [choice.label for choice in parts(panel(run), Choice)] == ["Causes by"]
+    assert len(parts(panel(small()), Choice)) == 2

@@ -73,7 +73,7 @@ def fallen(ends: float) -> Card:
 def test_the_worst_drawdown_says_when_and_how_long() -> None:
     back = fallen(1_100.0)
     assert back.value == "-10.00%"
-    assert "lowest 2026-01-30 02:00; 3 h from the peak, until regained" in back.note
+    assert "lowest 2026-01-30 02:00; 3 h from the peak until regained" in back.note
     assert "3 h from the peak, not regained" in fallen(1_099.0).note
     assert "never fell" in cards(panel(made([1_000.0, 1_001.0])))["Worst drawdown"].note
 

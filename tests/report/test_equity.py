@@ -56,6 +56,8 @@ def test_the_lead_compares_the_ends() -> None:
     assert "Ended at 1,020.00 USD: 20.00 more than T-bills at 0.00%" in lead
     assert "10.50 less than spot_hold" in lead
     assert "lowest 2026-01-30 02:00, 3 h from the peak, not regained" in lead
+    alike = made([1_000.0] * 3, free=0.0)
+    assert panel(alike).lead.startswith("Ended at 1,000.00 USD: as much as T-bills at 0.00%;")
 
 
 def test_no_two_lines_look_alike() -> None:
@@ -102,6 +104,9 @@ def test_the_played_run_stands_against_cash_and_spot() -> None:
     run = played()
     found = chart(run)
     assert set(unpacked(trace(found, "cash")["y"])) == {100_000.0}
+    hours = run.summary["metrics"]["period_hours"]["value"]
+    bills = 100_000.0 * (1.0 + 0.0375 * hours / 8_760)
+    assert unpacked(trace(found, "T-bills at 3.75%")["y"])[-1] == pytest.approx(bills, abs=0.005)
     final = run.summary["metrics"]["final_equity_usd"]["value"]
     assert unpacked(trace(found, run.strategy)["y"])[-1] == final
     assert f"{final:,.2f} USD" in panel(run).lead

@@ -64,7 +64,7 @@ def test_everything_that_made_it_is_told() -> None:
     assert whole["own rulebook file u.toml"] == "venue v, e1"
     facts = found["What the forming of the market found"]
     assert column(facts, "value") == [1234.0, None]
-    assert column(found["Timings"], "took") == [0.0419]
+    assert "0.0419" not in str(found), "two equal runs have the same page"
 
 
 def test_settings_of_the_run_come_first_beside_their_defaults() -> None:

@@ -55,7 +55,9 @@
 
   const plots = new Map(); // element of a plot -> what is known of it
   let following = 0; // charts that move because another did
-  let range = null; // of every linked chart, [ms, ms]; null: all
+  const group = document.querySelector(".spans");
+  const whole = group.dataset.span.split(" ").map(Number); // the run, [ms, ms]
+  let range = null; // of every linked chart, [ms, ms]; null: the whole run
 
   function axis(own, colours, isTime) {
     return {
@@ -91,7 +93,7 @@
         if (time) {
           layout[name].showgrid = told.showgrid ?? true;
           layout[name].hoverformat = told.hoverformat ?? "%a %d %b %Y %H:%M";
-          if (plot.linked && range) Object.assign(layout[name], { range: [...range], autorange: false });
+          if (plot.linked) Object.assign(layout[name], { range: [...(range ?? whole)], autorange: false });
         } else if (isTime && name[0] === "y") {
           layout[name].fixedrange = true;
         }
@@ -189,7 +191,7 @@
   function zoom(to) {
     range = to;
     following += 1;
-    const change = to ? { "xaxis.range": to } : { "xaxis.autorange": true };
+    const change = { "xaxis.range": [...(to ?? whole)] };
     const moved = [...plots]
       .filter(([, plot]) => plot.linked && plot.drawn)
       .map(([element]) => Plotly.relayout(element, {
@@ -206,9 +208,8 @@
   }
 
   function spans() {
-    const group = document.querySelector(".spans");
-    const [first, last] = (group.dataset.span ?? "").split(" ").map(Number);
-    if (!last || ![...plots.values()].some((plot) => plot.linked)) return;
+    const [first, last] = whole;
+    if (![...plots.values()].some((plot) => plot.linked)) return;
     group.hidden = false;
     for (const button of all("button", group)) {
       const days = Number(button.dataset.days);

@@ -15,6 +15,7 @@ from perpkit.units import stamp
 
 KEY, TITLE = "assumptions", "What was assumed"
 SHOWN = 12  # rows of a table before the rest is asked for
+TERMS_SHOWN = 6
 MEANS = {
     "verified": "checked against data of the venue",
     "documented": "the venue's own pages say so",
@@ -97,7 +98,7 @@ def _assumptions(run: Run) -> Table:
             Column("assumption"),
             Column("value"),
             Column("set by", about="the run's own setting, or the default; – where it is none"),
-            Column("why, or what it means"),
+            Column("why, or what it means", wide=True),
         ],
         rows,
         caption=f"Assumptions and defaults in force ({len(rows):,})",
@@ -114,8 +115,7 @@ def _terms(terms: Sequence[Term], confidence: str) -> Table:
             f"{in_words(term['value'])} {_unit(term)}".rstrip(),
             stamp(term["from_ns"])[:10] if term["from_ns"] > 0 else "–",
             "yes" if term["needed"] else "no",
-            term["source"],
-            term["place"],
+            f"{term['source']} ({term['place']})",
             _meaning(term["key"]),
         ]
         for term in sorted(terms, key=lambda term: not term["needed"])
@@ -127,13 +127,12 @@ def _terms(terms: Sequence[Term], confidence: str) -> Table:
             Column("value"),
             Column("since", "UTC", about="– where it has no date"),
             Column("read", about="whether a rule of the run read it"),
-            Column("source"),
-            Column("file"),
-            Column("what it is"),
+            Column("source", about="and the file that holds it", wide=True),
+            Column("what it is", wide=True),
         ],
         rows,
         caption=f"Terms that are {confidence}: {MEANS[confidence]} ({len(terms):,})",
-        shown=SHOWN,
+        shown=TERMS_SHOWN,
     )
 
 

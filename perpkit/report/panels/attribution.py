@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,21 @@ def panel(run: Run) -> Panel:
         return Panel(
             "attribution", title, empty="Nothing was held, so nothing earned or cost anything."
         )
-    both = all(leg in causes for leg in LEGS)
-    falls = {"Legs netted": [_waterfall(run, list(causes), netted=True)]} if both else {}
-    falls["Every cause"] = [_waterfall(run, list(causes), netted=False)]
+    falls = {"Every cause": [_waterfall(run, list(causes), netted=False)]}
+    if all(leg in causes for leg in LEGS):
+        falls = {"Legs netted": [_waterfall(run, list(causes), netted=True)]} | falls
     parts: list[Part] = [
         _cumulated(run, causes),
-        Choice("From capital to equity", falls),
-        _tables(run, list(causes)),
+        *_of(Choice("From capital to equity", falls)),
+        *_of(_tables(run, list(causes))),
     ]
     return Panel("attribution", title, parts, _lead(run, list(causes)))
+
+
+def _of(choice: Choice) -> Sequence[Part]:
+    """A choice, or its one part where there is nothing to choose."""
+    (first, *more) = choice.parts.values()
+    return [choice] if more else first
 
 
 def _usd(run: Run, cause: str) -> float:
@@ -100,7 +107,7 @@ def _cumulated(run: Run, causes: dict[str, F64]) -> Chart:
     if len(rows) < len(time_ms):
         note += " Of each stretch of hours the least and the most are shown."
     made = figure(traces, y="since the start, USD", fmt=",")
-    return Chart(made, "Causes of the change of equity, added up over time", 380, note=note)
+    return Chart(made, "Causes of the change of equity, added up over time", 420, note=note)
 
 
 def _waterfall(run: Run, causes: list[str], *, netted: bool) -> Chart:
@@ -141,7 +148,7 @@ def _waterfall(run: Run, causes: list[str], *, netted: bool) -> Chart:
             "range": [since, high + room],
             "tickformat": ",.6~s",
         },
-        yaxis={"autorange": "reversed", "automargin": True, "type": "category"},
+        yaxis={"autorange": "reversed", "automargin": True, "type": "category", "dtick": 1},
         showlegend=False,
     )
     note = (

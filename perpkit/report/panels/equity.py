@@ -78,7 +78,7 @@ def _read(run: Run) -> _Lines:
 def _lead(run: Run, lines: _Lines, worst: Fall | None) -> str:
     final = run.metric("final_equity_usd") or 0.0
     parts = [
-        f"{plain(abs(final - path[-1]))} {'more' if final >= path[-1] else 'less'} than {name}"
+        f"{_beside(final - float(path[-1]))} {name}"
         for name, path in lines.others.items()
         if np.isfinite(path[-1])
     ]
@@ -87,6 +87,13 @@ def _lead(run: Run, lines: _Lines, worst: Fall | None) -> str:
         return f"{told}; equity never fell below its peak."
     depth, when = percent(run.metric("max_drawdown_frac")), worst.told().replace("; ", ", ")
     return f"{told}; the worst drawdown was {depth}, {when}."
+
+
+def _beside(more: float) -> str:
+    """How one end stands to another, as they are said to a cent."""
+    if abs(more) < 0.005:
+        return "as much as"
+    return f"{plain(abs(more))} {'more' if more > 0.0 else 'less'} than"
 
 
 def _chart(run: Run, lines: _Lines, worst: Fall | None) -> Chart:

@@ -27,7 +27,6 @@ def panel(run: Run) -> Panel:
         _named("Dataset", dataset),
         _named("The run", _whole(run)),
         _facts(manifest.get("facts", {})),
-        _timings(manifest.get("timings_s", {})),
     ]
     away = f"{len(changed):,} settings differ from their defaults"
     return Panel(
@@ -97,12 +96,4 @@ def _facts(facts: Mapping[str, float | None]) -> Table:
         ],
         caption="What the forming of the market found",
         shown=12,
-    )
-
-
-def _timings(seconds: Mapping[str, float]) -> Table:
-    return Table(
-        [Column("phase"), Column("took", "s", number=True)],
-        [[name, Cell(f"{value:.3f}", value)] for name, value in seconds.items()],
-        caption="Timings, the one part in which two equal runs differ",
     )

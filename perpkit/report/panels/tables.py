@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ from perpkit.report.said import bp, rate, usd, whole
 from perpkit.units import HOURS_PER_YEAR
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_SHOWN = 24
+_SHOWN = 13
 _CROSSING = "crossing"  # the attribution's row of what strategies saved by trading with one another
 # Columns of the table of instruments, that add up to the net: name, what is in it, its causes.
 _GROUPS = (
@@ -104,9 +104,9 @@ def _returns(run: Run) -> Table:
         mine = months // 12 == year
         told = dict(zip((months[mine] % 12).tolist(), made[mine].tolist(), strict=True))
         cells = [_return(told.get(n)) for n in range(12)]
-        rows.append([str(1970 + year), *cells, _return(float(np.prod(1.0 + made[mine]) - 1.0))])
-    columns = [Column(name, number=True) for name in _MONTHS]
-    columns = [Column("year"), *columns, Column("year's", number=True, about="compounded")]
+        rows.append([str(1970 + year), _return(float(np.prod(1.0 + made[mine]) - 1.0)), *cells])
+    months_of = [Column(name, number=True) for name in _MONTHS]
+    columns = [Column("year"), Column("year's", number=True, about="compounded"), *months_of]
     caption = "Return by calendar month, UTC; the first and the last month may be partial"
     return Table(columns, rows, caption)
 
@@ -133,7 +133,7 @@ def _monthly_usd(run: Run, causes: list[str]) -> Table:
     for n in np.unique(months - since).tolist():
         rows.append([Cell(_name(since + n), since + n), *cause_cells(sums[n], causes)])
     columns = [Column("month"), *cause_columns(causes)]
-    return Table(columns, rows, "USD by month and cause", _SHOWN + 1)
+    return Table(columns, rows, "USD by month and cause", _SHOWN)
 
 
 def _by_instrument(run: Run, sums: Sums, trades: pl.DataFrame) -> Table:
@@ -141,6 +141,7 @@ def _by_instrument(run: Run, sums: Sums, trades: pl.DataFrame) -> Table:
     held = holdings(run, trades)
     causes = sums.usd.sum(axis=0)
     of = run.underlyings
+    blank = [""] if of else []
     hours, equity = run.metric("period_hours") or 0.0, mean_equity(run)
     groups = [
         (name, about, part)
@@ -155,7 +156,7 @@ def _by_instrument(run: Run, sums: Sums, trades: pl.DataFrame) -> Table:
             continue
         told = [usd(float(causes[i].sum())), *(usd(float(part[i])) for _, _, part in groups)]
         if not name:
-            rows.append([WIDE, "", *told, *[Cell("", None)] * 6])
+            rows.append([WIDE, *blank, *told, *[Cell("", None)] * 6])
             continue
         on, notional_hours = float(held.hours[i]), float(held.usd_hours[i])
         funding = float(causes[i, CAUSES.index("funding")])
@@ -165,29 +166,31 @@ def _by_instrument(run: Run, sums: Sums, trades: pl.DataFrame) -> Table:
         rows.append(
             [
                 name,
-                of.get(name, ""),
+                *([of[name]] if of else ()),
                 *told,
+                rate(funding / notional_hours * HOURS_PER_YEAR if paid else None, ""),
                 whole(notional_hours / on if on else None, "not held"),
                 rate(on / hours if hours else None),
-                rate(funding / notional_hours * HOURS_PER_YEAR if paid else None, ""),
                 whole(volume),
                 Cell("n/a", None) if turned is None else Cell(f"{turned:,.2f}", turned),
                 bp(cost.get(name), "not traded"),
             ]
         )
     caption = "Each instrument: what it made, what was held of it and what was traded"
-    return Table(_instrument_columns(groups), rows, caption, _SHOWN)
+    return Table(_instrument_columns(groups, of), rows, caption, _SHOWN)
 
 
-def _instrument_columns(groups: Sequence[tuple[str, str, F64]]) -> list[Column]:
+def _instrument_columns(
+    groups: Sequence[tuple[str, str, F64]], of: Mapping[str, str]
+) -> list[Column]:
     return [
         Column("instrument"),
-        Column("underlying"),
+        *([Column("underlying")] if of else ()),
         Column("net", "USD", number=True),
         *(Column(name, "USD", number=True, about=about) for name, about, _ in groups),
+        Column("funding APR", number=True, about="on the notional held"),
         Column("mean holding", "USD", number=True, about="while it was held"),
         Column("held", number=True, about="share of the run's hours"),
-        Column("funding APR", number=True, about="on the notional held"),
         Column("volume", "USD", number=True, about="of trades"),
         Column("turnover a year", "x equity", number=True),
         Column("cost", "bp", number=True, about="fees less slippage of its trades, of the volume"),
@@ -201,26 +204,24 @@ def _all_instruments(
     apr, turnover = run.metric("funding_yield_apr"), run.metric("turnover")
     every = [run.metric(f"{cause}_usd") or 0.0 for cause in CAUSES]
     told = [usd(sum(every)), *(usd(float(part.sum())) for _, _, part in groups)]
-    told += [Cell("", None), rate(run.metric("exposure_frac")), rate(apr, "")]
+    told += [rate(apr, ""), Cell("", None), rate(run.metric("exposure_frac"))]
     told += [whole(run.metric("volume_usd"))]
     told += [Cell("n/a" if turnover is None else f"{turnover:,.2f}", None)]
     cost, volume = trades.select(pl.col("cost_usd", "usd").sum()).row(0)
     told += [bp(cost / volume if volume else None, "")]
-    return [Cell("all", None), "", *(Cell(cell.text, None) for cell in told)]
+    blank = [""] if run.underlyings else []
+    return [Cell("all", None), *blank, *(Cell(cell.text, None) for cell in told)]
 
 
 def _by_strategy(run: Run, sums: Sums, trades: pl.DataFrame, causes: list[str]) -> Table:
     """A row a strategy, with its trades."""
     traded = {row["strategy"]: row for row in summed(trades, "strategy").to_dicts()}
     made = sums.usd.sum(axis=1)
-    rows: _Rows = [
-        [
-            Cell("all", None),
-            *total_cells(run, causes),
-            Cell(f"{sum(row['fills'] for row in traded.values()):,}", None),
-            Cell(whole(run.metric("volume_usd")).text, None),
-        ]
-    ]
+    rows: _Rows = []
+    if len(sums.strategies) > 1:
+        fills, volume = (sum(row[name] for row in traded.values()) for name in ("fills", "usd"))
+        told = [Cell(f"{fills:,}", None), Cell(whole(volume).text, None)]
+        rows.append([Cell("all", None), *total_cells(run, causes), *told])
     for n in np.argsort(-np.abs(made.sum(axis=1)), kind="stable").tolist():
         name = sums.strategies[n]
         row = traded.get(name)

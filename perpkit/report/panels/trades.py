@@ -188,7 +188,8 @@ def _single(fills: pl.DataFrame) -> Choice:
 
 def _fills(fills: pl.DataFrame, caption: str) -> Table:
     columns = [
-        *(Column(name) for name in ("time, UTC", "instrument", "side", "way", "reason")),
+        Column("time", "UTC", number=True),
+        *(Column(name) for name in ("instrument", "side", "way", "reason")),
         Column("size", "units", number=True),
         Column("price", number=True, about="in the currency that it settles in"),
         Column("worth", "USD", number=True),
