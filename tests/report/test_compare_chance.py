@@ -103,7 +103,7 @@ def test_intervals_hold_as_often_as_they_say(hang: float) -> None:
         bool(one and one.told)
         for one in (apart(daily(drawn(120, 0.0, seed, hang))) for seed in range(400))
     )
-    assert wrong / 400 < 0.11
+    assert wrong / 400 < 0.09
     # Days taken for independent ones claim far more where they hang together.
     naive = 0
     for seed in range(400):
@@ -216,7 +216,8 @@ def test_the_panel_adds_the_differences_up_within_the_band_of_chance() -> None:
     assert unpacked(shown["b less a"]["y"])[0] == 0.0
     assert unpacked(shown["b less a"]["y"])[-1] == pytest.approx(away.sum(), rel=1e-5)
     band = unpacked(shown["chance alone"]["y"])
-    assert band[-1] == pytest.approx(1.96 * math.sqrt(40 * long_run_variance(away, 9)), rel=1e-3)
+    larger = max(long_run_variance(away, lag) for lag in (7, 9))
+    assert band[-1] == pytest.approx(1.96 * math.sqrt(40 * larger), rel=1e-3)
     assert unpacked(shown["chance alone, below"]["y"]) == [-v for v in band]
     table = every(panel, Table)[0]
     values = dict(zip(column(table, "statistic"), column(table, "b"), strict=True))

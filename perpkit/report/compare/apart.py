@@ -89,8 +89,19 @@ def long_run_variance(x: F64, lag: int) -> float:
     return max(total, 0.0) / max(len(x) - 1, 1)
 
 
+def noise(away: F64) -> float:
+    """Long-run variance of daily differences: the larger of that over a week and over the lag.
+
+    Which lag is right is not known, and the smaller of two would claim more than both bear.
+    """
+    if len(away) < 2:
+        return 0.0
+    lag = lag_of(len(away))
+    return max(long_run_variance(away, lag), long_run_variance(away, min(lag, WEEK)))
+
+
 def lag_of(days: int) -> int:
-    """Days over which differences may hang together.
+    """Days over which differences may be correlated.
 
     1.3 √n (Lazarus, Lewis, Stock and Watson, 2018), at least a week, at most a third of the days.
     """
@@ -125,7 +136,7 @@ def apart(daily: Daily, comparisons: int = 1) -> Apart | None:
     if not days:
         return None
     mean, lag = float(away.mean()), lag_of(days)
-    variance = long_run_variance(away, lag) if days > 1 else 0.0
+    variance = noise(away)
     error = low = high = t = needed = None
     if days >= ENOUGH_DAYS and variance > 0.0:
         error = sqrt(variance / days)

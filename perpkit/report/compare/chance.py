@@ -16,7 +16,7 @@ from perpkit.report.compare.apart import (
     Daily,
     apart,
     common_days,
-    long_run_variance,
+    noise,
 )
 from perpkit.report.compare.runs import Runs
 from perpkit.report.panel import Cell, Chart, Column, Panel, Table, Text
@@ -85,12 +85,13 @@ def _needed(one: Apart) -> str:
 def _method(found: dict[int, Apart]) -> str:
     lags = sorted({one.lag for one in found.values()})
     told = (
-        "Differences of daily returns between midnights, UTC. The standard error allows for days "
-        f"that hang together, up to {' or '.join(map(str, lags))} days apart (Newey and West, Bartlett's weights); the "
-        "interval is Student's t with the degrees of freedom that leaves. A year is 365 days."
+        "Differences of daily returns between midnights, UTC. The standard error is Newey and "
+        f"West's, robust to autocorrelation up to {' or '.join(map(str, lags))} days, or up to a "
+        "week where that is larger; the interval is Student's t with the degrees of freedom that "
+        "leaves. A year is 365 days."
     )
     if min(one.days for one in found.values()) < FEW_DAYS:
-        told += " On so few days that hang together strongly it is still too narrow."
+        told += " Where so few days are strongly correlated it is still too narrow."
     if len(found) > 1:
         told += f" {len(found)} comparisons: the intervals are widened to hold together."
     return told
@@ -110,9 +111,8 @@ def _chart(told: Runs, pairs: dict[int, Daily], found: dict[int, Apart]) -> Char
     only = next(iter(found)) if len(found) == 1 else None
     if only is not None and found[only].low_apr is not None:
         daily, one = pairs[only], found[only]
-        noise = long_run_variance(daily.away, one.lag)
         wide = NormalDist().inv_cdf(0.5 + LEVEL / 2)
-        band = wide * np.sqrt(noise * np.arange(one.days + 1))
+        band = wide * np.sqrt(noise(daily.away) * np.arange(one.days + 1))
         for sign, name in ((1.0, "chance alone"), (-1.0, "chance alone, below")):
             edge = {"dash": "dot", "width": 1}
             trace = line(name, time_ms, sign * band, "@muted", line=edge, hoverinfo="skip")
@@ -148,7 +148,7 @@ _STATISTICS: tuple[tuple[str, str, Callable[[Apart], str | Cell]], ...] = (
     ("mean, a year", "simple, 365 days", lambda one: _share(one.apr)),
     (
         "standard error, a year",
-        "robust to days that hang together",
+        "robust to autocorrelation",
         lambda one: _share(one.error_apr, "{:.2%}"),
     ),
     (f"{LEVEL:.0%} interval from", "a year", lambda one: _share(one.low_apr)),

@@ -121,8 +121,7 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
             texts = [
                 f"{instant(ms)} {told}" for ms, told in zip(at_ms, head["detail"], strict=True)
             ]
-            name = f"{REFUSED[kind][2]} ({mine.height:,})"
-            traces.append(marks(name, at_ms, lane, colour, symbol, texts))
+            traces.append(marks(REFUSED[kind][2], at_ms, lane, colour, symbol, texts))
     note = "A bar goes from what was sent to what came of it."
     if ways.height > BARS:
         note += f" The {BARS} that took longest, of {ways.height:,}."
@@ -138,7 +137,7 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
     return Chart(
         figure(traces, y="", yaxis=axis, barmode="overlay"),
         "What was under way, by account and token, from start to end",
-        height=110 + 34 * len(names),
+        height=150 + 36 * len(names),
         note=note,
     )
 
@@ -161,7 +160,7 @@ def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) 
     return {
         "type": "bar",
         "orientation": "h",
-        "name": f"{outcome} ({ways.height:,})",
+        "name": outcome,
         "base": packed(begun, "f8"),
         "x": packed(until - begun, "f8"),
         "y": packed(np.array([place[lane] for lane in ways["lane"]]), "f8"),
