@@ -19,7 +19,7 @@ KEY, TITLE = "collateral", "Collateral"
 WALLET = "wallet"
 ACCOUNTS = 5  # with a chart of their own; the sum of all is the first
 POINTS = 500
-LOOKS = (("margin value", "@1", "solid"), ("initial", "@6", "dash"), ("maintenance", "@2", "dot"))
+LOOKS = (("margin value", "@1", "solid"), ("initial", "@3", "dash"), ("maintenance", "@2", "dot"))
 SMALL = 0.005  # USD: less is rounding
 
 
