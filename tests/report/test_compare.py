@@ -214,12 +214,12 @@ def test_only_what_differs_is_listed() -> None:
     told = panels(here, there)["inputs"]
     tables = {table.caption: [list(row) for row in table.rows] for table in every(told, Table)}
     assert tables == {
-        "Parameters that differ": [["enter_apr", "0.08", "0.05"]],
-        "Settings that differ": [
+        "Parameters: what differs": [["enter_apr", "0.08", "0.05"]],
+        "Settings: what differs": [
             ["half_spread_frac", "–", "0.0005"],
             ["terms.v:AAA.max_leverage", "–", "5"],
         ],
-        "Terms that differ": [
+        "Terms: what differs": [
             ["max_leverage of v:AAA", "10", "5"],
             ["max_leverage of v:BBB", "10", "10, 20 from 2026-03-02"],
         ],

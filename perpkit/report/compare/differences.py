@@ -121,6 +121,6 @@ def _table(told: Runs, name: str, rows: Sequence[Sequence[str]]) -> Table:
     return Table(
         [*columns, *(Column(run) for run in told.names)],
         rows,
-        caption=f"{name.capitalize()} that differ" if name != "data" else "Data that differ",
+        caption=f"{name.capitalize()}: what differs",
         shown=15,
     )

@@ -237,7 +237,7 @@ def _table(held: _Held, run: Run) -> Table:
             Column("yield", "USD", number=True, about="cause yield of the attribution"),
             Column("price", "USD", number=True, about="cause token_price of the attribution"),
             Column("haircut", number=True, about="share of its value that is no margin"),
-            Column("haircut by"),
+            Column("haircut by", wide=True),
         ],
         rows,
         caption="Tokens held as collateral",
