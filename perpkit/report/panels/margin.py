@@ -224,7 +224,12 @@ def _accounts(margin: Margin, run: Run) -> Table:
             Column("account"),
             Column("worst ratio", number=True, about="1 is liquidation"),
             Column("on", "UTC"),
-            Column(f"above {STRAINED:g}", "h", number=True, about="hours above it"),
+            Column(
+                f"above {STRAINED:g}",
+                "h",
+                number=True,
+                about="hours above it, those of a forced close too",
+            ),
             Column("nearest", "of price", number=True, about="distance to liquidation"),
             Column("forced closes", number=True),
         ],
