@@ -161,7 +161,7 @@ def test_causes_stand_side_by_side() -> None:
     assert unpacked(drawn["a"]["y"]) == pytest.approx([-0.002, 0.02, 0.0])
     assert unpacked(drawn["b"]["y"]) == pytest.approx([0.0, 0.0025, -0.0005])
     assert "b ended 1.60% of capital below a" in told.lead
-    assert "the largest part of that is funding: -1.75%" in told.lead
+    assert "the largest difference is funding: -1.75%" in told.lead
 
 
 def test_runs_that_held_nothing_have_no_causes() -> None:

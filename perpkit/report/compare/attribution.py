@@ -48,7 +48,7 @@ def _lead(told: Runs, sums: list[dict[str, float]]) -> str:
             continue
         parts.append(
             f"{name} ended {abs(total):.2%} of capital {'above' if total > 0.0 else 'below'} "
-            f"{told.names[0]}; the largest part of that is {cause}: {away[cause]:+.2%}"
+            f"{told.names[0]}; the largest difference is {cause}: {away[cause]:+.2%}"
         )
     return "; ".join(parts) + "."
 

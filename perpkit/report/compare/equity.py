@@ -56,8 +56,8 @@ def cautions(told: Runs) -> list[str]:
             else "no hour is in all of them"
         )
         made.append(
-            f"The runs do not cover one span; {which}. Totals are each over its own span; only the "
-            "statistics of the difference keep to common days."
+            f"The runs do not cover one span; {which}. Totals are each over its own span; the "
+            "statistics of the difference and the table of common hours keep to what they share."
         )
     return made
 
