@@ -76,14 +76,12 @@ def backtest(
     }
     made.update({name: value for name, value in options.items() if value is not None})
     checked = check_config(made, "the run" if config is None else str(config))
-    dataset = checked.data or demo()
     others = () if no_report else beside(loaded.name)
-    folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
+    folder = out or Path("runs") / f"{loaded.name}-{(checked.data or demo()).resolve().name}"
     check_writable(folder)
     with stages(says=untouched(folder), quiet=quiet) as under_way:
-        result = run(
-            loaded, checked, pure_python, under_way.progress, under_way.stage, against=others
-        )
+        told = (under_way.progress, under_way.stage)
+        result = run(loaded, checked, pure_python, *told, against=others)
         under_way.stage("writing")
         page = None if no_report else page_of(result, folder)
         under_way.keep(lambda: result.save(folder, page), *kept(folder))

@@ -48,7 +48,7 @@ def find() -> str | None:
     RequestError
         If ``PERPKIT_CHROMIUM`` names nothing that can be run.
     """
-    told = os.environ.get(VARIABLE)
+    told = os.environ.get("PERPKIT_CHROMIUM")
     if told:
         found = shutil.which(told)
         if found is None:
