@@ -27,8 +27,10 @@ from perpkit.play import Progress, play
 from perpkit.result import Frames, Result, Summary
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
-from perpkit.strategy.load import Strategy, load
+from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import bind
+from perpkit.strategy.portfolio import load
+from perpkit.strategy.seating import check_portfolio
 from perpkit.strategy.supply import check_supply
 from perpkit.tape import Market, complete, cut_before, lay, settles_over_hours
 from perpkit.tape.splits import units_of
@@ -166,6 +168,7 @@ def run(
         timings[name] = time.perf_counter() - begun
 
     values = bind(strategy.parameters, config.params, strategy.name)
+    check_portfolio(strategy, config)
     with timed("reading data"):
         end = None if config.end is None else to_ns(config.end)
         laid = lay(open_dataset(config), config, end_ns=end)
