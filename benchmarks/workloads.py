@@ -114,6 +114,8 @@ def market(markets: int) -> Market:
         "fair_px": px.token,
         "multiplier": 1.0,
         "quoted": True,
+        "hours_to_ex_dividend": np.inf,
+        "hours_to_earnings": np.inf,
         "live": True,
     }.items():
         getattr(tape, name)[:] = values

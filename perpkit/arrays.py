@@ -132,6 +132,9 @@ class Tape(NamedTuple):
     hours_to_close: FTU  # to the end of external pricing, 0 outside it
     hours_to_reopen: FTU  # to the next external price, 0 while there is one
     hours_to_cash_open: FTU  # to the next cash open, 0 in the cash session
+    hours_to_ex_dividend: FTU  # to the next dividend that is announced by then, inf for none
+    hours_to_earnings: FTU  # to the next report that is announced by then, inf for none
+    pair_dividend_usd: FTM  # what holding a pair through that dividend brings, USD a unit; 0: none
     action_row: IN  # ascending
     action_instrument: IN
     action_kind: IN  # code of Action
@@ -191,6 +194,9 @@ class Replay(NamedTuple):
     hours_to_close: FTU
     hours_to_reopen: FTU
     hours_to_cash_open: FTU
+    hours_to_ex_dividend: FTU
+    hours_to_earnings: FTU
+    pair_dividend_usd: FTM
     action_row: IN
     action_instrument: IN
     action_kind: IN

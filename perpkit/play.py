@@ -35,6 +35,7 @@ from perpkit.strategy.seating import Shared, left_behind, seat
 from perpkit.strategy.subbooks import BAD, Bytes, carve
 from perpkit.tape import Market, settings_of
 from perpkit.tape.collateral import place_collateral
+from perpkit.tape.instruments import Instruments
 from perpkit.units import stamp
 
 Progress = Callable[[int, int], None]  # rows played, rows in all
@@ -154,17 +155,25 @@ def set_up(
         events=max(8_192, 15 * instruments + 8 * accounts + 3 * pledged * tokens),
         three=3,
     )
-    view = blank(View, M=coins, K=tokens, A=accounts)
+    view = _view(names)
+    target = blank(Target, M=coins, K=tokens)
+    told = np.zeros((0, instruments)) if plan is None else plan
+    door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
+    return Stage(market, replay_of(market.tape), book, Ledger(rows, out), door)
+
+
+def _view(names: Instruments) -> View:
+    """What a strategy is shown of the account, with what holds for the whole run."""
+    view = blank(View, M=len(names.coins), K=len(names.tokens), A=len(names.accounts))
     # A strategy sizes by the account that pays: of an isolated position its venue's.
     parent = names.account_parent[names.perp_account]
     view.perps.account[:] = np.where(parent < 0, names.perp_account, parent)
     view.perps.token[:] = names.perp_token
     view.perps.underlying[:] = names.perp_underlying
     view.tokens.underlying[:] = names.token_underlying
-    target = blank(Target, M=coins, K=tokens)
-    told = np.zeros((0, instruments)) if plan is None else plan
-    door = Door(view, target, told, params, np.zeros(coins, memory).view(np.uint8))
-    return Stage(market, replay_of(market.tape), book, Ledger(rows, out), door)
+    view.perps.split_factor[:] = 1.0
+    view.tokens.split_factor[:] = 1.0
+    return view
 
 
 def play(

@@ -168,6 +168,10 @@ PERP_VIEW = record(
     ("token", "i8"),
     ("underlying", "i8"),
     ("barred", "?"),  # re-entry refused after a liquidation
+    ("cost_frac", "f8"),  # of a fill: fee, half-spread and slippage by the terms in force
+    ("impact_coefficient", "f8"),  # what size adds: coefficient * sqrt(order / day's volume)
+    ("liquidity_usd", "f8"),  # largest increase of an hour; inf: no cap of the run
+    ("split_factor", "f8"),  # new units per old in this row, 1 in all others
 )
 TOKEN_VIEW = record(
     ("units", "f8"),
@@ -177,6 +181,9 @@ TOKEN_VIEW = record(
     ("multiplier", "f8"),
     ("account", "i8"),
     ("underlying", "i8"),
+    ("cost_frac", "f8"),  # of a trade at the quote of the hour: fee, friction and half the spread
+    ("liquidity_usd", "f8"),  # largest purchase of the hour; inf: no cap, 0: no way is open
+    ("split_factor", "f8"),  # new units per old in this row, 1 in all others
 )
 ACCOUNT_VIEW = record(
     ("cash_usd", "f8"),

@@ -31,6 +31,9 @@ class Past(NamedTuple):
     hours_to_close: FTU
     hours_to_reopen: FTU
     hours_to_cash_open: FTU
+    hours_to_ex_dividend: FTU
+    hours_to_earnings: FTU
+    pair_dividend_usd: FTM
 
 
 class View(NamedTuple):

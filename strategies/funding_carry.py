@@ -6,7 +6,7 @@ flickers around one of them does not trade every hour; and no pair is opened who
 rate of the last hours, would not pay for its round trip in the time it is meant to be held.
 """
 
-from perpkit.strategy import equity_usd, field, lots, rule, trailing_apr
+from perpkit.strategy import field, lots, room_usd, rule, trailing_apr
 
 
 class Params:
@@ -36,22 +36,10 @@ def is_worth(apr, p):
     return p.cost_frac == 0.0 or apr * p.hold_hours / 8760.0 > p.cost_frac
 
 
-@rule
-def room_usd(book, p, mine):
-    """Notional that the gross limit still allows; a pair that waits for its fill counts whole."""
-    gross = 0.0
-    for m in range(len(book.perps)):
-        held = 0.0
-        if book.perps[m].position != 0.0:
-            held = abs(book.perps[m].position) * book.perps[m].mark_px
-        gross += max(held, p.notional_usd) if mine[m].on else held
-    return p.max_gross_frac * equity_usd(book) - gross
-
-
 def decide(t, past, book, p, mine, target):
     if t < p.lookback_hours:
         return
-    room = room_usd(book, p, mine)
+    room = room_usd(book, mine, p.notional_usd, p.max_gross_frac)
     for m in range(len(book.perps)):
         perp = book.perps[m]
         k = perp.token

@@ -8,7 +8,7 @@ those of the underlying's calendar, so a holiday is a weekend like any other.
 
 import math
 
-from perpkit.strategy import equity_usd, field, lots, rule
+from perpkit.strategy import field, lots, room_usd, rule
 
 CLOSED, CASH = 0, 2  # past.phase
 
@@ -38,18 +38,6 @@ class Memory:
     close_px: float  # the last external price, while the market is closed; else 0
     on: bool  # a position is wanted
     paired: bool  # with the token
-
-
-@rule
-def room_usd(book, p, mine):
-    """Notional that the gross limit still allows; what waits for its fill counts whole."""
-    gross = 0.0
-    for m in range(len(book.perps)):
-        held = 0.0
-        if book.perps[m].position != 0.0:
-            held = abs(book.perps[m].position) * book.perps[m].mark_px
-        gross += max(held, p.notional_usd) if mine[m].on else held
-    return p.max_gross_frac * equity_usd(book) - gross
 
 
 @rule
@@ -97,7 +85,7 @@ def enter(past, book, p, mine, target, m):
 def decide(t, past, book, p, mine, target):
     if t < p.lookback_hours:
         return
-    room = room_usd(book, p, mine)
+    room = room_usd(book, mine, p.notional_usd, p.max_gross_frac)
     for m in range(len(book.perps)):
         perp = book.perps[m]
         u = perp.underlying

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from perpkit.dataset import read_dataset
+from perpkit.dataset.schema import ACTIONS
 from perpkit.errors import DataError
 from perpkit.units import HOUR_NS, to_ns
 
@@ -140,7 +141,7 @@ def test_optional_tables_may_be_absent(tiny_dataset: Path) -> None:
         "funding": pl.Float64,
         "premium": pl.Float64,
     }
-    assert data.actions.columns == ["time", "underlying", "kind", "amount", "withholding_frac"]
+    assert data.actions.columns == list(ACTIONS.columns)
     assert data.shocks.columns == ["time", "kind", "instrument", "value"]
     assert all(f.is_empty() for f in (data.funding, data.tokens, data.actions, data.shocks))
 
@@ -536,8 +537,13 @@ LATE = pl.col("time").dt.hour() >= 8
             "withholding_frac of NVDA is outside 0 to 1 in 1 row, first 2026-08-12 08:00Z")),
         ("actions", *at("amount", 0.0, pl.lit(value=True), "USD a share for a dividend",
             "amount of NVDA is zero or negative in 1 row, first 2026-08-12 08:00Z")),
-        ("actions", *at("amount", None, pl.lit(value=True), "is null in all rows",
-            "amount")),
+        ("actions", *at("amount", None, pl.lit(value=True), "fill it or remove the row",
+            "amount of NVDA is null in 1 row, first 2026-08-12 08:00Z")),
+        ("actions", *at("kind", "earnings", pl.lit(value=True), "leave it null",
+            "amount of NVDA is given of earnings in 1 row, first 2026-08-12 08:00Z")),
+        ("actions", lambda f: f.with_columns(announced=pl.col("time").dt.offset_by("1m")),
+            "announced of NVDA is after time in 1 row, first 2026-08-12 08:00Z",
+            "write when it was first known"),
         ("actions", *at("kind", "dividnd", pl.lit(value=True), "did you mean dividend?",
             'kind of NVDA is "dividnd" in 1 row, first 2026-08-12 08:00Z')),
         ("actions", *at("underlying", "NVDAX", pl.lit(value=True), "did you mean NVDA?",

@@ -25,6 +25,7 @@ from perpkit.book.legs import end_legs
 from perpkit.book.liquidation import call_in, liquidate
 from perpkit.book.locks import strike_tokens
 from perpkit.book.margin import add_tokens, assess, price_liquidations
+from perpkit.book.offers import show_offers
 from perpkit.book.orders import trade
 from perpkit.book.payments import accrue_yield, pay_funding, pay_interest
 from perpkit.book.prices import book_at
@@ -55,7 +56,8 @@ def run_hours(
     rows, out = ledger.rows, ledger.out
     instruments = state.perps.order.shape[0] + state.tokens.order.shape[0]
     pledges, accounts = state.collateral.units.size, state.accounts.cash_usd.shape[0]
-    read = rows.position.shape[0] > 0 or door.plan.shape[0] == 0  # liquidation prices, by anybody
+    asks = door.plan.shape[0] == 0  # a plan is shown nothing
+    read = rows.position.shape[0] > 0 or asks  # liquidation prices, by anybody
     for t in range(first, last):
         if not has_room(out, instruments, accounts, pledges):
             return t
@@ -80,7 +82,9 @@ def run_hours(
             assess(now, book)
             add_tokens(book)
             price_liquidations(now, book.perps, book.accounts)
-            consult(t, decide, tape, now, book, door)
+            if asks:
+                show_offers((t, first), tape, now, book, settings, door.mirror)
+            consult(t, decide, tape, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)
         trade(t, tape, now, book, out, settings)  # 6 fills
         return_margin(filled, book.perps, book.accounts, out)
@@ -91,7 +95,9 @@ def run_hours(
             price_liquidations(now, book.perps, book.accounts)
         write_row(t, book, rows)  # 8 ledger
         if settings.fill_delay_hours != 0:
-            consult(t, decide, tape, now, book, door)
+            if asks:
+                show_offers((t, first), tape, now, book, settings, door.mirror)
+            consult(t, decide, tape, book, door)
             adopt(t, door.target, book.perps, book.tokens, out)  # 9 decision
     return last
 

@@ -16,7 +16,6 @@ from perpkit.arrays import (
     Perps,
     Replay,
     Target,
-    TermsNow,
     Tokens,
     View,
 )
@@ -49,12 +48,12 @@ def copy_plan(t: int, plan: F64, target: Target) -> None:
 
 
 @rule
-def consult(t: int, decide: Decide, tape: Replay, terms: TermsNow, book: Book, door: Door) -> None:
+def consult(t: int, decide: Decide, tape: Replay, book: Book, door: Door) -> None:
     """Ask the strategy; a plan has said it all beforehand and needs to be shown nothing."""
     if door.plan.shape[0] > 0:
         copy_plan(t, door.plan, door.target)
     else:
-        look(terms, book, door.mirror)
+        look(book, door.mirror)
         forget(door.target)
         decide(t, past_until(tape, t), door.mirror, door.params, door.memory, door.target)
 

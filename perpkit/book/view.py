@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perpkit.arrays import Accounts, Book, Past, Perps, Replay, TermsNow, View
+from perpkit.arrays import Accounts, Book, Past, Perps, Replay, View
 from perpkit.book.legs import undelivered
 from perpkit.book.margin import margin_ratio, pledged_units
 from perpkit.rule import rule
@@ -29,11 +29,14 @@ def past_until(tape: Replay, t: int) -> Past:
         tape.hours_to_close[:n],
         tape.hours_to_reopen[:n],
         tape.hours_to_cash_open[:n],
+        tape.hours_to_ex_dividend[:n],
+        tape.hours_to_earnings[:n],
+        tape.pair_dividend_usd[:n],
     )
 
 
 @rule
-def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
+def mirror_perps(perps: Perps, view: View) -> None:
     """Show the perps to the strategy."""
     for m in range(perps.position.shape[0]):
         perp = view.perps[m]
@@ -41,7 +44,6 @@ def mirror_perps(terms: TermsNow, perps: Perps, view: View) -> None:
         perp.entry_px = perps.entry_px[m]
         perp.mark_px = perps.mark_px[m]
         perp.liquidation_px = perps.liquidation_px[m]
-        perp.lots_per_unit = terms[m].lots_per_unit
         perp.barred = perps.barred[m]
 
 
@@ -73,8 +75,8 @@ def mirror_accounts(accounts: Accounts, view: View) -> None:
 
 
 @rule
-def look(terms: TermsNow, book: Book, view: View) -> None:
+def look(book: Book, view: View) -> None:
     """Show the assessed and priced book to the strategy, which never writes it."""
-    mirror_perps(terms, book.perps, view)
+    mirror_perps(book.perps, view)
     mirror_tokens(book, view)
     mirror_accounts(book.accounts, view)

@@ -107,6 +107,25 @@ def inventory_left(t: int, k: int, tape: Replay, tokens: Tokens) -> float:
 
 
 @rule
+def largest_purchase_usd(t: int, k: int, tape: Replay, tokens: Tokens, settings: Settings) -> float:
+    """The most that a way of a token takes of a purchase in this hour, USD; 0: none is open.
+
+    A quote takes any size, a pool a share of what it holds, an issuer what is left of the day.
+    """
+    ways, may = tokens.ways[k], not is_barred(k, 1.0, tokens)
+    if ways & BY_QUOTE != 0 and may and quote_open(t, k, tape, settings):
+        return math.inf
+    usd = 0.0
+    if ways & BY_DEX != 0 and may and not (tape.halted[t, k] or tape.token_stale[t, k]):
+        usd = settings.max_pool_frac * 0.5 * pool_usd(k, tokens)
+    if ways & BY_ISSUER != 0 and k < tape.mint_rows.shape[1]:
+        sells = tape.mint_rows[t, k] >= 0 and tokens.nav_px[k] > 0.0
+        if sells and not is_barred_at_issuer(k, 1.0, tokens):
+            usd = max(usd, inventory_left(t, k, tape, tokens))
+    return usd
+
+
+@rule
 def draw_inventory(t: int, k: int, tape: Replay, tokens: Tokens) -> None:
     """Count an order with the issuer against its inventory of the day."""
     if tokens.order_way[k] != ISSUER:

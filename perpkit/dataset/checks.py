@@ -145,6 +145,8 @@ def _faults(table: Table) -> Iterator[Fault]:
         if column.bound is not None:
             bound = column.bound
             yield Fault(name, bound.broken(pl.col(name)), bound.says, bound.remedy)
+    for rule in table.rules:
+        yield Fault(rule.column, rule.broken(), rule.says, rule.remedy)
     for low, high in table.ordered:
         crossed = pl.col(low) > pl.col(high)
         remedy = "look for swapped columns, or write null in both where the quote is not real"
@@ -169,8 +171,9 @@ def _check_presence(table: Table, frame: pl.DataFrame, source: Source, about: De
     absent = {name for name in table.columns if frame[name].null_count() == frame.height}
     if not frame.height:
         return
+    ruled = {rule.column for rule in table.rules}  # which says itself what rows may lack it
     for name in required(table, prices):
-        if name in absent and name in required(table, prices, unlisted=about.unlisted):
+        if name in absent - ruled and name in required(table, prices, unlisted=about.unlisted):
             own = _OWN_MARK if name == "external_px" else ""
             raise DataError(
                 f"{source.label}: {name} is null in all rows; fill it at the source{own}"

@@ -16,6 +16,8 @@ FLOAT: Final = pl.Float64()
 TEXT: Final = pl.String()
 FLAG: Final = pl.Boolean()
 
+EARNINGS: Final = "earnings"  # of actions: a company reports; nothing is paid or restated
+
 
 class Bound(NamedTuple):
     """Which values of a column are wrong, how that is said, and what to do."""
@@ -45,6 +47,17 @@ SHARE: Final = Bound(
     "is outside 0 to 1",
     "write the fraction withheld (0.15 for 15%)",
 )
+
+
+class Rule(NamedTuple):
+    """Rows of a column that are wrong beside others, how that is said, and what to do."""
+
+    column: str
+    broken: Callable[[], pl.Expr]
+    says: str
+    remedy: str
+
+
 AMOUNT: Final = Bound(
     lambda x: x <= 0,
     "is zero or negative",
@@ -72,6 +85,7 @@ class Table:
     on_the_hour: bool = False
     ordered: tuple[tuple[str, str], ...] = ()  # pairs whose first may not exceed the second
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
     @property
     def instrument(self) -> str:
@@ -150,10 +164,31 @@ ACTIONS: Final = Table(
         "time": _TIME,
         "underlying": _KEY,
         "kind": _KEY,
-        "amount": Column(FLOAT, AMOUNT, required=True, filled=True),
+        "amount": Column(FLOAT, AMOUNT, required=True),
         "withholding_frac": Column(FLOAT, SHARE),
+        "announced": Column(TIME),
     },
-    choices={"kind": ("dividend", "split")},
+    choices={"kind": ("dividend", "split", EARNINGS)},
+    rules=(
+        Rule(
+            "amount",
+            lambda: (pl.col("kind") != EARNINGS) & pl.col("amount").is_null(),
+            "is null",
+            "fill it or remove the row",
+        ),
+        Rule(
+            "amount",
+            lambda: (pl.col("kind") == EARNINGS) & pl.col("amount").is_not_null(),
+            "is given of earnings",
+            "leave it null: an earnings row says when a company reports, and pays nothing",
+        ),
+        Rule(
+            "announced",
+            lambda: pl.col("announced") > pl.col("time"),
+            "is after time",
+            "write when it was first known, or null where that is not recorded",
+        ),
+    ),
 )
 # The kinds of shocks are an open list, so whoever plays a shock checks its kind.
 SHOCKS: Final = Table(

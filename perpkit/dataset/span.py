@@ -25,8 +25,11 @@ class Span(NamedTuple):
 
         Bounds are brought to the file's milliseconds, so that no time can overflow as nanoseconds.
         """
+        # What is announced in the span may come after it.
+        if table is ACTIONS:
+            return None, None
         # What a shock started before the span is still on in it, and what a split made of units.
-        whole = self.start_ns is None or table in (SHOCKS, ACTIONS)
+        whole = self.start_ns is None or table is SHOCKS
         low = None if whole or self.start_ns is None else -(-self.start_ns // _MS_NS)
         if self.end_ns is None:
             return low, None

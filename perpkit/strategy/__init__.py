@@ -13,6 +13,8 @@ from perpkit.strategy.helpers import (
     hysteresis,
     lots,
     open_pair,
+    pair_cost_frac,
+    room_usd,
     trailing_apr,
 )
 from perpkit.strategy.params import field
@@ -25,6 +27,8 @@ __all__ = [
     "hysteresis",
     "lots",
     "open_pair",
+    "pair_cost_frac",
+    "room_usd",
     "rule",
     "trailing_apr",
 ]

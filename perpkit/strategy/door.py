@@ -116,7 +116,7 @@ def _of_one(strategy: Strategy) -> Entry:
 def _compile(decide: Entry, strategy: Strategy) -> Entry:
     """Compile without reference counting; with it where ``decide`` makes arrays of its own.
 
-    Counting the 16 arrays of ``past`` costs a run on one market more than all its rules.
+    Counting the arrays of ``past`` costs a run on one market more than all its rules.
     """
     allocating = _entry(strategy, ALLOCATING)
     if not is_cached(allocating):
@@ -137,7 +137,8 @@ def _compile(decide: Entry, strategy: Strategy) -> Entry:
 
 def _in_words(error: Exception, strategy: Strategy) -> str:
     """What the compiler has to say, without its types, and the line it says it of."""
-    told = str(error).rpartition("raised a specific error:")[2]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # numba writes in colours beside colorama
+    told = plain.rpartition("raised a specific error:")[2]
     lines = [x.strip() for x in told.splitlines() if x.strip() and "Failed in" not in x]
     reason = lines[0] if lines else type(error).__name__
     name = ""

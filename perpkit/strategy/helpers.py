@@ -10,6 +10,7 @@ Each is a rule: it runs in plain Python, and compiled where ``decide`` is.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,53 @@ def gross_usd(book: View) -> float:
         if perp.position != 0.0:  # the mark of a coin that is not listed is NaN
             total += abs(perp.position) * perp.mark_px
     return float(total)
+
+
+@rule
+def pair_cost_frac(past: Past, book: View, m: int, usd: float) -> float:
+    """What opening a pair costs, or closing it, as shown in this hour; a round trip is twice that.
+
+    Both legs: fees, half-spreads, the run's slippage, the token's friction, and the impact of the
+    perp's size where the run has one. What a token's pool adds for size is not in it. NaN for a
+    perp without a token, without a quote, and where impact needs a volume that is not known.
+
+    Parameters
+    ----------
+    past : the market up to now
+    book : the account
+    m : number of the perp
+    usd : size of a leg, USD
+    """
+    perp = book.perps[m]
+    if perp.token < 0:
+        return math.nan
+    cost, coefficient = perp.cost_frac + book.tokens[perp.token].cost_frac, perp.impact_coefficient
+    if coefficient > 0.0:
+        volume = past.volume_usd[-1, m]
+        cost += coefficient * math.sqrt(usd / volume) if volume > 0.0 else math.nan
+    return float(cost)
+
+
+@rule
+def room_usd(book: View, mine: Any, notional_usd: float, max_gross_frac: float) -> float:
+    """Notional that a limit on the perps' sum still allows, USD; less than 0 where it is passed.
+
+    A position that is wanted, ``mine[m].on``, and waits for its fill counts whole.
+
+    Parameters
+    ----------
+    book : the account
+    mine : memory, with a field ``on`` a perp
+    notional_usd : of one position, USD
+    max_gross_frac : limit, fraction of equity
+    """
+    gross = 0.0
+    for m in range(len(book.perps)):
+        held = 0.0
+        if book.perps[m].position != 0.0:
+            held = abs(book.perps[m].position) * book.perps[m].mark_px
+        gross += max(held, notional_usd) if mine[m].on else held
+    return float(max_gross_frac * equity_usd(book) - gross)
 
 
 @rule

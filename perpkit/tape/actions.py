@@ -16,16 +16,20 @@ import numpy as np
 from perpkit.arrays import B8, I64, Action, Phase, Tape
 from perpkit.config import RunConfig
 from perpkit.dataset import Dataset
+from perpkit.dataset.schema import EARNINGS
 from perpkit.errors import DataError
 from perpkit.rulebook import UNKNOWN, CoinTerms, Issuer, UsedTerm, Value, open_rulebook
 from perpkit.rulebook.keys import NONE
 from perpkit.rulebook.overrides import stated_terms
 from perpkit.rulebook.refusals import remedy
+from perpkit.tape.announced import lay_announced
 from perpkit.tape.instruments import Instruments
 from perpkit.tape.prices import Prices
 from perpkit.tape.splits import REACH_HOURS, align, perp_row, priced_from, recorded_px, rows_of
 from perpkit.units import HOUR_NS, stamp, to_ns
 
+# Of a dividend, what a short gives: nothing, or as much; a price that does not fall takes it too.
+_OWED = {NONE: 0.0, "debit_shorts": 1.0, "total_return": 1.0}
 _PLAYED = {"settle": Action.SETTLE, "rescale": Action.SPLIT}
 
 
@@ -94,12 +98,7 @@ class _Laying:
         DataError
             If it is unknown.
         """
-        coins = [
-            CoinTerms(c, self.dataset.perps_meta[c].venue, self.dataset.perps_meta[c].terms)
-            for c in self.names.coins
-        ]
-        coin, own = coins[m], stated_terms(coins, self.config.terms)[m]
-        value = own.get(key) or self.book.venue(coin.venue).at(key, what.at_ns, coin.coin)
+        coin, value = self.venue_says(m, key, what.at_ns)
         if not value.known:
             says = "splits" if what.split else "pays a dividend"
             raise DataError(
@@ -110,7 +109,32 @@ class _Laying:
         self.used.setdefault((coin.venue, key, value), {})[coin.coin] = None
         return str(value.value)
 
+    def venue_says(self, m: int, key: str, at_ns: int) -> tuple[CoinTerms, Value]:
+        """A venue's word on actions at a time, known or not."""
+        coins = [
+            CoinTerms(c, self.dataset.perps_meta[c].venue, self.dataset.perps_meta[c].terms)
+            for c in self.names.coins
+        ]
+        coin, own = coins[m], stated_terms(coins, self.config.terms)[m]
+        return coin, own.get(key) or self.book.venue(coin.venue).at(key, at_ns, coin.coin)
+
     # ------------------------------------------------------------------- dividends
+
+    def pair_usd(self, m: int, row: dict[str, Any]) -> float:
+        """What a dividend to come brings a perp's short and its token, USD a share; NaN: unknown.
+
+        The token's holder has it less the tax withheld, its short owes what the venue makes of it.
+        """
+        at_ns, k = to_ns(row["time"]), int(self.names.perp_token[m])
+        told, kept = row["withholding_frac"], 0.0
+        if k >= 0 and self.issuer(k).at("dividends", at_ns).value != NONE:
+            if told is None:
+                told = self.issuer(k).at("withholding_frac", at_ns).value
+            known = self.issuer(k).at("dividends", at_ns).known and isinstance(told, (int, float))
+            kept = 1.0 - float(told) if known else np.nan
+        value = self.venue_says(m, "dividends", at_ns)[1]
+        owed = _OWED.get(str(value.value), np.nan) if value.known else np.nan
+        return (kept - owed) * float(row["amount"])
 
     def pay(self, what: Corporate) -> None:
         """Lay a dividend on both legs."""
@@ -336,7 +360,7 @@ def _told(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Corporat
     rows: list[dict[str, Any]] = dataset.actions.sort("time", "kind").to_dicts()
     for row in rows:
         at, underlying, split = to_ns(row["time"]), str(row["underlying"]), row["kind"] == "split"
-        if underlying not in names.underlyings:
+        if underlying not in names.underlyings or row["kind"] == EARNINGS:
             continue
         if split and first - REACH_HOURS * HOUR_NS < at <= first:
             raise DataError(
@@ -360,8 +384,9 @@ def _earlier(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Corpo
     """The actions between the first hour of the data and that of the run, by time."""
     for row in dataset.actions.sort("time", "kind").to_dicts():
         at = to_ns(row["time"])
+        moves = row["kind"] != EARNINGS and row["underlying"] in names.underlyings
         inside = dataset.begins_ns < at <= int(tape.time_ns[0])
-        if inside and row["underlying"] in names.underlyings:
+        if inside and moves:
             yield Corporate(
                 at,
                 0,
@@ -395,4 +420,5 @@ def lay_actions(
             laying.split(what)
         else:
             laying.pay(what)
+    lay_announced(laying.tape, chosen[0], chosen[2], laying.pair_usd)
     return laying.laid()

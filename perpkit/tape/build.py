@@ -339,6 +339,8 @@ def _assemble(
     tape.era[:] = resolved.era
     lay_hours(tape, names, resolved)
     lay_switches(tape, turning)
+    tape.hours_to_ex_dividend[:] = np.inf
+    tape.hours_to_earnings[:] = np.inf
     tape.high_px[:] = np.nan
     tape.low_px[:] = np.nan
     if formed:

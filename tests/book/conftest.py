@@ -299,6 +299,7 @@ def make_market(
     tape = _with_ways(tape, issuer or {}, liquidity, settle)
     tape.time_ns[:] = START_NS + HOUR_NS * np.arange(hours)
     tape.era[:] = 0 if era is None else era
+    tape.hours_to_ex_dividend[:] = tape.hours_to_earnings[:] = np.inf
     tape.mark_px[:] = mark
     tape.oracle_px[:] = mark if oracle is None else grid(oracle, hours, perps)
     tape.mid_px[:] = grid(mid, hours, perps)

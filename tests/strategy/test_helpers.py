@@ -25,6 +25,8 @@ from perpkit.strategy.helpers import (
     hysteresis,
     lots,
     open_pair,
+    pair_cost_frac,
+    room_usd,
     trailing_apr,
 )
 from perpkit.strategy.load import load
@@ -36,7 +38,7 @@ UNITS = st.floats(-1e9, 1e9)
 def test_lots_are_whole_near_and_odd(units: float, per: float) -> None:
     made = lots(units, per)
     assert abs(made - units) <= 0.5 / per * (1 + 1e-9) + abs(units) * 1e-12
-    assert made * per == pytest.approx(round(made * per), abs=1e-6)
+    assert made * per == pytest.approx(round(made * per), rel=1e-12, abs=1e-6)
     assert lots(-units, per) == -made
 
 
@@ -91,6 +93,29 @@ def book() -> View:
 def test_equity_and_gross(book: View) -> None:
     assert equity_usd(book) == 1_000.0
     assert gross_usd(book) == 230.0
+
+
+def test_room_counts_what_waits_for_its_fill_whole(book: View) -> None:
+    mine = np.zeros(3, [("on", "?")]).view(np.recarray)
+    assert room_usd(book, mine, 250.0, 0.6) == 600.0 - 230.0
+    mine.on[:] = (True, False, True)  # 200 USD held, and nothing of the third yet
+    assert room_usd(book, mine, 250.0, 0.6) == 600.0 - 250.0 - 30.0 - 250.0
+    mine.on[:] = (False, True, False)
+    assert room_usd(book, mine, 10.0, 0.2) == 200.0 - 230.0
+
+
+def test_the_cost_of_a_pair_is_that_of_both_legs(book: View) -> None:
+    told = past([0.0, 0.0])
+    book.perps.cost_frac[:] = 0.0013
+    book.tokens.cost_frac[:] = 0.002
+    assert pair_cost_frac(told, book, 0, 1e4) == pytest.approx(0.0033)
+    assert math.isnan(pair_cost_frac(told, book, 1, 1e4))
+    book.perps.impact_coefficient[:] = 0.1
+    assert math.isnan(pair_cost_frac(told, book, 0, 1e4))
+    told.volume_usd[-1] = 1e6
+    assert pair_cost_frac(told, book, 0, 1e4) == pytest.approx(0.0033 + 0.01)
+    book.tokens.cost_frac[:] = math.nan
+    assert math.isnan(pair_cost_frac(told, book, 0, 1e4))
 
 
 def test_a_pair_is_neutral_and_is_closed_whole(book: View) -> None:

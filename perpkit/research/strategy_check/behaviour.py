@@ -219,6 +219,8 @@ def _asked_for(trace: Trace, t: int, asked: tuple[float, float]) -> str:
 def wider(past: Past) -> Past:
     """The market with a perp, a token and an underlying more, none of which has a price."""
     blank: dict[str, Any] = {"funding_total": 0.0, "volume_usd": 0.0, "live": False}
+    blank |= {"pair_dividend_usd": 0.0}
+    blank |= dict.fromkeys(("hours_to_ex_dividend", "hours_to_earnings"), np.inf)
     copied = ("phase", "hours_to_close", "hours_to_reopen", "hours_to_cash_open")
     made: dict[str, Any] = {}
     for name, column in columns_of(past):
@@ -239,6 +241,8 @@ def _with_one_more(view: View) -> View:
     perps["token"][-1], perps["underlying"][-1] = tokens, underlyings
     perps["mark_px"][-1] = perps["liquidation_px"][-1] = np.nan
     more = _appended(view.tokens)
+    perps["liquidity_usd"][-1], perps["split_factor"][-1] = np.inf, 1.0
+    more["cost_frac"][-1], more["split_factor"][-1] = np.nan, 1.0
     more["fair_px"][-1], more["multiplier"][-1], more["underlying"][-1] = np.nan, 1.0, underlyings
     return view._replace(perps=perps, tokens=more)
 

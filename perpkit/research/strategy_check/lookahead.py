@@ -22,6 +22,7 @@ from perpkit.units import stamp
 NAME: Final = "look-ahead"
 _PRICES = ("oracle_px", "mark_px", "volume_usd", "bid_px", "ask_px", "fair_px", "nav_px")
 _RATES = ("premium", "funding", "funding_total")
+_ANNOUNCED = ("hours_to_ex_dividend", "hours_to_earnings", "pair_dividend_usd")
 _KNOWN_AHEAD = ("time_ns", "phase", "hours_to_close", "hours_to_reopen", "hours_to_cash_open")
 _EVEN_CUTS, _TURNS = 16, 48  # of a plan: evenly spread, and where it changes
 _SEED = 7
@@ -36,6 +37,8 @@ def wild(past: Past) -> Past:
             made[name] = column * np.exp(draw.normal(0.0, 0.3, column.shape))
         elif name in _RATES:
             made[name] = draw.normal(0.0, 0.01, column.shape)
+        elif name in _ANNOUNCED:
+            made[name] = draw.integers(0, 1_000, column.shape).astype(np.float64)
         elif name == "live":
             made[name] = draw.random(column.shape) < 0.5
         else:
