@@ -295,7 +295,7 @@ def test_members_see_their_own_part_of_the_account(tmp_path: Path) -> None:
 def wild(folder: Path, seed: int) -> Result:
     """Three random members over a market with a split, a failing venue and calls it cannot meet."""
     rng = np.random.default_rng(seed)
-    px = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.02, HOURS)))
+    px = 100.0 * np.exp(np.cumsum(rng.normal(0.0, (0.02, 0.04)[seed % 2], HOURS)))
     actions: tuple[tuple[float, str, float], ...] = ((20, "dividend", 0.4),)
     if seed % 2:
         actions += ((50, "split", 2.0),)
@@ -304,7 +304,7 @@ def wild(folder: Path, seed: int) -> Result:
     if seed % 3 == 0:
         shocks.append((75, "venue_failure", "okx", 0.5))
     data = write_market(folder / "data", px, rng.normal(0.0, 3e-4, HOURS), actions, tuple(shocks))
-    most = (40.0, 300.0)[seed % 2]  # the second is more than margin bears
+    most = (40.0, 2_000.0)[seed % 2]  # the second is more than margin bears
     members = [(f"m{n}", "dice", 0.3, {"draw": 10 * seed + n, "most": most}) for n in range(3)]
     more = {"after_liquidation": "resume"} if seed % 4 == 1 else {}
     return played(
@@ -312,6 +312,7 @@ def wild(folder: Path, seed: int) -> Result:
         data,
         capital=30_000.0,
         pair=("together", "each")[seed % 2],
+        margin_share=(0.6, 0.95)[seed % 2],
         **more,
     )
 
