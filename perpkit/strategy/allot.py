@@ -25,7 +25,8 @@ from perpkit.strategy.subbooks import (
 TARGET, SWEPT = int(Reason.TARGET), int(Reason.SWEPT)
 ACTION, SHOCK, SETTLEMENT = int(Reason.ACTION), int(Reason.SHOCK), int(Reason.SETTLEMENT)
 LOT_SLACK = 1e-6  # of a lot
-SLACK = 1e-9  # of units: rounding
+SLACK = 1e-9  # of units: what is no order, and no part of a fill
+ROUNDING = 1e-12  # of units that are added
 SELL = 2  # the lock from which a token may not be sold
 
 
@@ -33,12 +34,19 @@ SELL = 2  # the lock from which a token may not be sold
 
 
 @rule
+def order_of(n: int, i: int, sub: Sub) -> float:
+    """What a sub-book's target still asks for; nothing where it has none."""
+    want, held = sub.want[n, i], sub.held[n, i]
+    gap = want - held
+    return gap if abs(gap) > SLACK * (abs(want) + abs(held)) else 0.0
+
+
+@rule
 def by_orders(i: int, sign: float, sub: Sub) -> float:
     """Weigh the sub-books by what their targets still ask for in one direction; the sum."""
     total = 0.0
     for n in range(sub.weight.shape[0]):
-        gap = (sub.want[n, i] - sub.held[n, i]) * sign
-        sub.weight[n] = gap if gap > 0.0 else 0.0  # NaN asks for nothing
+        sub.weight[n] = max(order_of(n, i, sub) * sign, 0.0)
         total += sub.weight[n]
     return total
 
@@ -109,6 +117,11 @@ def move(i: int, px: float, lots: float, sub: Sub) -> None:
         if lots > 0.0:
             whole = math.floor(after * lots + 0.5) / lots
             after = whole if abs(whole - after) * lots < LOT_SLACK else after
+        want, size = sub.want[n, i], abs(before) + abs(part)
+        if abs(after - want) < ROUNDING * size:
+            after = want
+        elif abs(after) < ROUNDING * size:
+            after = 0.0
         entry = sub.entry[n, i]
         if after == 0.0:
             entry = 0.0
@@ -331,11 +344,20 @@ def may_cross(t: int, book: View, sub: Sub) -> None:
 
 
 @rule
+def opposite(i: int, sub: Sub) -> float:
+    """What the smaller of the two sides asks for."""
+    buys, sales = 0.0, 0.0
+    for n in range(sub.held.shape[0]):
+        order = order_of(n, i, sub)
+        buys += max(order, 0.0)
+        sales += max(-order, 0.0)
+    return min(buys, sales)
+
+
+@rule
 def cross(t: int, i: int, px: float, lots: float, sub: Sub) -> None:
     """Let opposite orders meet, as far as the smaller side goes, in whole lots."""
-    buys = by_orders(i, 1.0, sub)
-    sales = by_orders(i, -1.0, sub) if buys > 0.0 else 0.0
-    size = min(buys, sales)
+    size = opposite(i, sub)
     if lots > 0.0:
         size = math.floor(size * lots + LOT_SLACK) / lots
     if not size > 0.0:
@@ -357,10 +379,8 @@ def cross_all(t: int, book: View, sub: Sub) -> None:
     """Cross what is opposite in every instrument, at the mark, or a token's fair price."""
     may_cross(t, book, sub)
     perps = book.perps.shape[0]
-    for m in range(perps):
-        if sub.may[m] > 0.0:
-            perp = book.perps[m]
-            cross(t, m, float(perp.mark_px), float(perp.lots_per_unit), sub)
-    for k in range(book.tokens.shape[0]):
-        if sub.may[perps + k] > 0.0:
-            cross(t, perps + k, float(book.tokens[k].fair_px), 0.0, sub)
+    for i in range(sub.may.shape[0]):
+        if sub.may[i] > 0.0:
+            px = book.perps[i].mark_px if i < perps else book.tokens[i - perps].fair_px
+            lots = book.perps[i].lots_per_unit if i < perps else 0.0
+            cross(t, i, float(px), float(lots), sub)

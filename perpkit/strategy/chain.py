@@ -8,27 +8,34 @@ from typing import Any
 import numpy as np
 
 from perpkit.arrays import Past, Target, View
+from perpkit.lend import lend
 from perpkit.rule import rule
 from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import params_dtype
-from perpkit.strategy.subbooks import MEMORY_AT, PARAMS_AT, Sub, carve, count_line
+from perpkit.strategy.subbooks import Sub, carve
 from perpkit.strategy.together import begin, end, prepare, take
 
 Ask = Callable[[int, int, Past, View, Any, Any, Target, Sub], None]
 
 
-def decide_of(strategy: Strategy, *, plain: bool = False) -> Callable[..., None]:
-    """The function that asks every member in turn, to be compiled, or for plain Python."""
+def decide_of(
+    strategy: Strategy, *, plain: bool = False, counted: bool = False
+) -> Callable[..., None]:
+    """The function that asks every member in turn, to be compiled, or for plain Python.
+
+    Where references are ``counted`` nothing may be lent.
+    """
     ask: Ask = nobody
     for n, member in enumerate(strategy.members):
         make = _asks_plan if member.strategy.decide is None else _asks
         ask = rule(make(n, member.strategy, plain, ask))
     members = len(strategy.members)
+    pass_on = same if counted or plain else lend
 
     def decide(
         t: int, past: Past, book: View, params_bytes: Any, memory_bytes: Any, target: Target
     ) -> None:
-        sub = carve(params_bytes, memory_bytes)
+        sub = pass_on(carve(params_bytes, memory_bytes))
         total = begin(t, past, book, sub)
         for n in range(members):
             prepare(n, total, book, target, sub)
@@ -37,6 +44,12 @@ def decide_of(strategy: Strategy, *, plain: bool = False) -> Callable[..., None]
         end(book, target, sub)
 
     return decide
+
+
+@rule
+def same(sub: Sub) -> Sub:
+    """The sub-books as they are."""
+    return sub
 
 
 def idle(*_: Any) -> None:
@@ -69,8 +82,8 @@ def _asks(number: int, strategy: Strategy, plain: bool, rest: Ask) -> Ask:
         if n != number:
             rest(n, t, past, book, params, memory, target, sub)
             return
-        at = count_line(params, sub.head[PARAMS_AT], number + 1)[number]
-        of = count_line(params, sub.head[MEMORY_AT], number + 1)[number]
+        at = sub.params_at[number]
+        of = sub.memory_at[number]
         p = params[at : at + wide].view(declared)
         mine = memory[of : of + record * book.perps.shape[0]].view(kept)
         user(t, past, book, p[0], mine, target)
@@ -81,8 +94,8 @@ def _asks(number: int, strategy: Strategy, plain: bool, rest: Ask) -> Ask:
         if n != number:
             rest(n, t, past, book, params, memory, target, sub)
             return
-        at = int(count_line(params, sub.head[PARAMS_AT], number + 1)[number])
-        of = int(count_line(params, sub.head[MEMORY_AT], number + 1)[number])
+        at = int(sub.params_at[number])
+        of = int(sub.memory_at[number])
         p = params[at : at + wide].view(declared).view(np.recarray)
         mine = memory[of : of + record * book.perps.shape[0]].view(kept).view(np.recarray)
         user(t, past, book, p[0], mine, target)
@@ -100,7 +113,7 @@ def _asks_plan(number: int, strategy: Strategy, plain: bool, rest: Ask) -> Ask:
             rest(n, t, past, book, params, memory, target, sub)
             return
         perps, tokens = target.perps.shape[0], target.tokens.shape[0]
-        at = count_line(params, sub.head[PARAMS_AT], number + 1)[number]
+        at = sub.params_at[number]
         at += 8 * t * (perps + tokens)
         row = params[at : at + 8 * (perps + tokens)].view(np.float64)
         for m in range(perps):

@@ -94,7 +94,10 @@ def _answer_at_once(entry: Any) -> None:
 
 def _compiled_decide(strategy: Strategy) -> Entry:
     try:
-        return _compile(decide_of(strategy) if strategy.members else _of_one(strategy), strategy)
+        if strategy.members:
+            return _compile(decide_of(strategy), strategy, decide_of(strategy, counted=True))
+        decide = _of_one(strategy)
+        return _compile(decide, strategy, decide)
     except CacheError:
         raise
     except Exception as e:  # a misspelt field is a bare KeyError of numba, not an error of its own
@@ -113,26 +116,28 @@ def _of_one(strategy: Strategy) -> Entry:
     return decide
 
 
-def _compile(decide: Entry, strategy: Strategy) -> Entry:
+def _compile(decide: Entry, strategy: Strategy, counted: Entry) -> Entry:
     """Compile without reference counting; with it where ``decide`` makes arrays of its own.
 
     Counting the arrays of ``past`` costs a run on one market more than all its rules.
     """
     allocating = _entry(strategy, ALLOCATING)
+    effort = 1 if strategy.members else 3  # more gains a portfolio's hour nothing
     if not is_cached(allocating):
         try:
-            return compile_cached(decide, DECIDE, _entry(strategy, PLAIN), counted=False)
+            plain = _entry(strategy, PLAIN)
+            return compile_cached(decide, DECIDE, plain, counted=False, effort=effort)
         except CacheError:
             raise
         except Exception as e:  # most of what fails here fails counted too, and says why there
             first = e
         try:
-            return compile_cached(decide, DECIDE, allocating, counted=True)
+            return compile_cached(counted, DECIDE, allocating, counted=True, effort=effort)
         except CacheError:
             raise
         except Exception:
             raise first from None
-    return compile_cached(decide, DECIDE, allocating, counted=True)
+    return compile_cached(counted, DECIDE, allocating, counted=True, effort=effort)
 
 
 def _in_words(error: Exception, strategy: Strategy) -> str:

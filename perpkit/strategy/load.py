@@ -220,6 +220,18 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
+def own_modules() -> dict[str, ModuleType]:
+    """Modules of the strategy loaded last, which loading another takes out of the way."""
+    return {name: sys.modules[name] for name in _helpers if name in sys.modules}
+
+
+def put_back(modules: dict[str, ModuleType]) -> None:
+    """Let modules of strategies stand that are compiled, and kept, together."""
+    for name, module in modules.items():
+        sys.modules.setdefault(name, module)
+        _helpers.add(name)
+
+
 def line_of(error: BaseException, file: Path) -> str:
     """Where in the file an error came from: ``":12"``, or nothing."""
     line = ""

@@ -22,7 +22,7 @@ import numpy as np
 from perpkit.config import RunConfig
 from perpkit.errors import RequestError, StrategyError, nearest
 from perpkit.strategy import allot, chain, subbooks, together
-from perpkit.strategy.load import PORTFOLIO, Member, Strategy
+from perpkit.strategy.load import PORTFOLIO, Member, Strategy, own_modules, put_back
 from perpkit.strategy.load import load as load_one
 from perpkit.strategy.params import bind
 
@@ -54,7 +54,11 @@ def load_portfolio(what: str) -> Strategy:
     """
     file = Path(what)
     told = _read(file)
-    members = tuple(_member(file, name, table) for name, table in told.items())
+    members, modules = [], {}
+    for name, table in told.items():
+        members.append(_member(file, name, table))
+        modules |= own_modules()
+    put_back(modules)
     if not members:
         raise StrategyError(
             f"{file.name}: has no member; write a table each, with strategy and capital_share"
@@ -82,7 +86,7 @@ def load_portfolio(what: str) -> Strategy:
         (*sources, *RULES),
         repr([m.strategy.digest for m in members]),
         None,
-        members,
+        tuple(members),
     )
 
 

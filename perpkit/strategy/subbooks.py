@@ -43,6 +43,8 @@ class Sub(NamedTuple):
     """The sub-books, carved out of parameters and memory."""
 
     head: I64  # (HEAD,)
+    params_at: I64  # (R,) where the parameters and memory of each member begin
+    memory_at: I64
     share: F64  # (R,) of the capital
     turn_row: I64  # ascending, like the next three one a turn
     turn_at: I64  # instrument
@@ -72,34 +74,11 @@ class Sub(NamedTuple):
 
 
 @rule
-def table(told: Any, at: int, rows: int, columns: int) -> Any:
-    """Numbers that lie from a byte on, by row and column."""
-    end = at + 8 * rows * columns
-    return told[at:end].view(np.float64).reshape((rows, columns))
-
-
-@rule
-def counts(told: Any, at: int, rows: int, columns: int) -> Any:
-    """Whole numbers, likewise."""
-    end = at + 8 * rows * columns
-    return told[at:end].view(np.int64).reshape((rows, columns))
-
-
-@rule
-def line(told: Any, at: int, length: int) -> Any:
-    """Numbers that lie from a byte on."""
-    return told[at : at + 8 * length].view(np.float64)
-
-
-@rule
-def count_line(told: Any, at: int, length: int) -> Any:
-    """Whole numbers, likewise."""
-    return told[at : at + 8 * length].view(np.int64)
-
-
-@rule
 def carve(params: Any, memory: Any) -> Sub:
-    """The sub-books as arrays; they share the bytes' memory."""
+    """The sub-books as arrays; they share the bytes' memory.
+
+    Written out: code that counts no references returns tuples, but no array of its own making.
+    """
     head = params[: 8 * HEAD].view(np.int64)
     books, perps, tokens = head[MEMBERS] + 1, head[PERPS], head[TOKENS]
     hours, fills, turns = head[HOURS], head[FILLS], head[TURNS]
@@ -109,32 +88,52 @@ def carve(params: Any, memory: Any) -> Sub:
     told = head[OPEN]
     return Sub(
         head,
-        line(params, head[SHARE], books),
-        count_line(params, head[TURN_ROW], turns),
-        count_line(params, head[TURN_AT], turns),
-        count_line(params, head[TURN_KIND], turns),
-        line(params, head[TURN_VALUE], turns),
+        params[head[PARAMS_AT] : head[PARAMS_AT] + 8 * books].view(np.int64),
+        params[head[MEMORY_AT] : head[MEMORY_AT] + 8 * books].view(np.int64),
+        params[head[SHARE] : head[SHARE] + 8 * books].view(np.float64),
+        params[head[TURN_ROW] : head[TURN_ROW] + 8 * turns].view(np.int64),
+        params[head[TURN_AT] : head[TURN_AT] + 8 * turns].view(np.int64),
+        params[head[TURN_KIND] : head[TURN_KIND] + 8 * turns].view(np.int64),
+        params[head[TURN_VALUE] : head[TURN_VALUE] + 8 * turns].view(np.float64),
         params[told : told + hours * every].reshape((hours, every)),
-        table(memory, head[HELD], books, every),
-        table(memory, head[WANT], books, every),
-        counts(memory, head[SINCE], books, every),
-        table(memory, head[ENTRY], books, every),
-        line(memory, head[EQUITY], books),
-        line(memory, head[PX], every),
-        line(memory, head[SENT], every),
-        table(memory, head[LEG], books, every),
-        line(memory, head[SEEN], 2 * perps + 3 * tokens + 3 * head[ACCOUNTS]),
-        line(memory, head[WEIGHT], books),
-        line(memory, head[PART], books),
-        line(memory, head[MAY], every),
-        line(memory, head[WROTE], every),
-        count_line(memory, head[STATE], 2),
-        table(memory, head[BOOKED], hours * books, every),
-        table(memory, head[CROSSED], hours * books, every),
-        counts(memory, head[DECIDED], hours * books, every),
-        table(memory, head[SHARES], fills, books),
+        memory[head[HELD] : head[HELD] + 8 * books * every]
+        .view(np.float64)
+        .reshape((books, every)),
+        memory[head[WANT] : head[WANT] + 8 * books * every]
+        .view(np.float64)
+        .reshape((books, every)),
+        memory[head[SINCE] : head[SINCE] + 8 * books * every]
+        .view(np.int64)
+        .reshape((books, every)),
+        memory[head[ENTRY] : head[ENTRY] + 8 * books * every]
+        .view(np.float64)
+        .reshape((books, every)),
+        memory[head[EQUITY] : head[EQUITY] + 8 * books].view(np.float64),
+        memory[head[PX] : head[PX] + 8 * every].view(np.float64),
+        memory[head[SENT] : head[SENT] + 8 * every].view(np.float64),
+        memory[head[LEG] : head[LEG] + 8 * books * every].view(np.float64).reshape((books, every)),
+        memory[head[SEEN] : head[SEEN] + 8 * (2 * perps + 3 * tokens + 3 * head[ACCOUNTS])].view(
+            np.float64
+        ),
+        memory[head[WEIGHT] : head[WEIGHT] + 8 * books].view(np.float64),
+        memory[head[PART] : head[PART] + 8 * books].view(np.float64),
+        memory[head[MAY] : head[MAY] + 8 * every].view(np.float64),
+        memory[head[WROTE] : head[WROTE] + 8 * every].view(np.float64),
+        memory[head[STATE] : head[STATE] + 8 * 2].view(np.int64),
+        memory[head[BOOKED] : head[BOOKED] + 8 * hours * books * every]
+        .view(np.float64)
+        .reshape((hours * books, every)),
+        memory[head[CROSSED] : head[CROSSED] + 8 * hours * books * every]
+        .view(np.float64)
+        .reshape((hours * books, every)),
+        memory[head[DECIDED] : head[DECIDED] + 8 * hours * books * every]
+        .view(np.int64)
+        .reshape((hours * books, every)),
+        memory[head[SHARES] : head[SHARES] + 8 * fills * books]
+        .view(np.float64)
+        .reshape((fills, books)),
         memory[buffer:rows].view(FILL),
-        count_line(memory, rows, 3),
+        memory[rows : rows + 8 * 3].view(np.int64),
     )
 
 

@@ -209,10 +209,9 @@ def begin(t: int, past: Past, book: View, sub: Sub) -> float:
     hand_out(t, book, sub)
     finish(t, book, sub)
     perps, books = book.perps.shape[0], sub.held.shape[0]
-    for m in range(perps):
-        reconcile(m, float(book.perps[m].position), True, sub)
-    for k in range(book.tokens.shape[0]):
-        reconcile(perps + k, float(book.tokens[k].units), False, sub)
+    for i in range(sub.wrote.shape[0]):
+        actual = book.perps[i].position if i < perps else book.tokens[i - perps].units
+        reconcile(i, float(actual), i < perps, sub)
     cross_all(t, book, sub)
     for n in range(books):
         for i in range(sub.wrote.shape[0]):

@@ -203,3 +203,18 @@ def test_a_plan_of_impossible_targets_is_refused(write: Write, week: Path, tmp_p
     path = write(BOTH.replace("simple.py", "plan.py", 1).replace("params = {units = 2.0}", ""))
     with pytest.raises(StrategyError, match=r"\[up\] plan.py: target of LYNXx was -1.0 in row 4"):
         played(path, week)
+
+
+def test_a_member_that_makes_arrays_is_kept_compiled(
+    write: Write, week: Path, tmp_path: Path
+) -> None:
+    """Its compiled code names its module, which the member after it must not take away."""
+    makes = SIMPLE.replace("from perpkit", "import numpy as np\n\nfrom perpkit").replace(
+        "= p.units", "= np.sum(np.full(2, p.units)) / 2.0"
+    )
+    (tmp_path / "makes.py").write_text(makes, encoding="utf-8")
+    path = write(BOTH.replace('"simple.py"', '"makes.py"', 1))
+    first, again = perpkit.backtest(path, week), perpkit.backtest(path, week)
+    assert first.frames["fills"].height > 0
+    for result in (again, played(path, week)):
+        assert result.frames["fills"].equals(first.frames["fills"])
