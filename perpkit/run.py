@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.assumptions import assumptions, warnings
+from perpkit.assumptions import Assumption, assumptions, warnings
 from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, prices_of, read_dataset
 from perpkit.engine import engine_stage, prepare
@@ -189,7 +189,7 @@ def run(
         frames = ledger_frames(market, played, strategy.name)
         summary = summarise(frames, context(market, config))
         _check_identity(frames["equity"], config.capital)
-    assumed = assumptions(market, config)
+    assumed = (*assumptions(market, config), *_crossing(strategy))
     told = warnings(market, config, frames)
     return Result(
         strategy.name,
@@ -201,6 +201,14 @@ def run(
         manifest(strategy, values, config, market, (assumed, told, timings)),
         check_funding(market, frames["funding"]),
     )
+
+
+def _crossing(strategy: Strategy) -> tuple[Assumption, ...]:
+    """What is assumed of a portfolio: no venue sees what its members trade with each other."""
+    if len(strategy.members) < 2:
+        return ()
+    why = "opposite orders of members change hands so, without a fee; the saving is told apart"
+    return (Assumption("crossing", "at mark or fair price", why),)
 
 
 def _check_identity(equity: pl.DataFrame, capital: float) -> None:

@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ def load_portfolio(what: str) -> Strategy:
     """
     file = Path(what)
     told = _read(file)
-    members, modules = [], {}
+    members: list[Member] = []
+    modules: dict[str, ModuleType] = {}
     for name, table in told.items():
         members.append(_member(file, name, table))
         modules |= own_modules()

@@ -303,10 +303,14 @@ def wild(folder: Path, seed: int) -> Result:
     shocks = [(33, "adl", COINS[seed % 2], 0.5), (60, "forced_transfer", TOKEN, 0.25)]
     if seed % 3 == 0:
         shocks.append((75, "venue_failure", "okx", 0.5))
+    if seed % 3 == 1:
+        shocks += [(40, "pause", TOKEN, 1.0), (46, "pause", TOKEN, 0.0)]
     data = write_market(folder / "data", px, rng.normal(0.0, 3e-4, HOURS), actions, tuple(shocks))
     most = (40.0, 2_000.0)[seed % 2]  # the second is more than margin bears
     members = [(f"m{n}", "dice", 0.3, {"draw": 10 * seed + n, "most": most}) for n in range(3)]
-    more = {"after_liquidation": "resume"} if seed % 4 == 1 else {}
+    more: dict[str, Any] = {"after_liquidation": "resume"} if seed % 4 == 1 else {}
+    if seed % 4 == 2:  # tokens that are delivered later, or not at all
+        more["settlement"] = {"mode": "coordinated", "lock_fail_prob": 0.5}
     return played(
         portfolio(folder, *members),
         data,
@@ -324,6 +328,11 @@ def test_random_members_always_add_up(tmp_path: Path, seed: int) -> None:
     fills, held = signed(result.frames["fills"]), result.frames["positions"]
     assert fills.filter(way="cross").height > 3
     assert held["strategy"].n_unique() >= 3
+    undone = fills.filter(reason="settlement")["settlement_id"]
+    assert (undone.len() > 0) == (seed % 4 == 2)  # and they go back to whom they were for
+    whole = fills.filter(pl.col("settlement_id").is_in(undone.implode()))
+    left = whole.group_by("settlement_id", "strategy").agg(pl.col("size").sum())["size"].abs()
+    assert left.max() is None or left.max() < 1e-9
     # The book's own position is the sum of its fills but those that stayed within.
     book = fills.filter(pl.col("way") != "cross").group_by("instrument").agg(pl.col("size").sum())
     last = held.filter(pl.col("time") == held["time"].max()).filter(pl.col("time") == at(HOURS - 1))
@@ -337,7 +346,7 @@ def test_the_random_runs_meet_what_they_are_for(tmp_path: Path) -> None:
     for seed in range(4):
         (tmp_path / str(seed)).mkdir()
         reasons |= set(wild(tmp_path / str(seed), seed).frames["fills"]["reason"])
-    assert {"target", "liquidation", "adl", "shock", "action"} <= reasons
+    assert reasons >= {"target", "liquidation", "adl", "shock", "action", "settlement"}
 
 
 @pytest.mark.parametrize("coin", [0, 1])
