@@ -1,5 +1,6 @@
 """The command ``perpkit``, also as ``python -m perpkit``."""
 
+import signal
 import sys
 
 
@@ -8,10 +9,15 @@ def main() -> int:
     try:
         from perpkit.cli import main as run
 
-        return run()
+        code = run()
     except KeyboardInterrupt:
-        print("perpkit: stopped; nothing was written", file=sys.stderr)
+        known = sys.modules.get("perpkit.cli.leaving")
+        said = getattr(known, "sentence", lambda: "stopped; nothing was written")
+        print(f"perpkit: {said()}", file=sys.stderr)
         return 130
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: nobody is left to answer
+    return code
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ class RunConfig(BaseModel):
         None, description="TOML file, or a folder of them, laid over the rulebook"
     )
     params: dict[str, Any] = Field({}, description="parameters of the strategy")
-    chunk_rows: int = Field(32_768, ge=1, description="hours played between two progress reports")
+    chunk_rows: int = Field(32_768, ge=1, description="hours between two progress reports, at most")
 
 
 # Assumed, not known: the result names these whenever they are in force.

@@ -18,15 +18,14 @@ LOADING, COMPILING = "loading the engine", "compiling, once"
 _BOOK = "from perpkit.book.loop import compiled; compiled()"
 
 
-def engine_stage(strategy: Strategy) -> str:
+def engine_stage(*strategies: Strategy) -> str:
     """What is about to happen: loading compiled code, or compiling it, which happens once."""
-    if market_loop.is_compiled() and book_loop.is_compiled() and is_compiled(strategy):
-        return LOADING
-    return COMPILING
+    loops = market_loop.is_compiled() and book_loop.is_compiled()
+    return LOADING if loops and all(map(is_compiled, strategies)) else COMPILING
 
 
-def prepare(strategy: Strategy) -> None:
-    """Load the two loops and the strategy's entry.
+def prepare(*strategies: Strategy) -> None:
+    """Load the two loops and the strategies' entries.
 
     The book loop takes as long to compile as all the rest, and a process compiles one thing at a
     time: a second process does it meanwhile, where there is a second processor.
@@ -36,20 +35,21 @@ def prepare(strategy: Strategy) -> None:
     CacheError
         If the cache folder cannot be written.
     StrategyError
-        If the strategy cannot be compiled.
+        If a strategy cannot be compiled.
     """
-    helper = _compile_book_apart() if _worth_it(strategy) else None
+    helper = _compile_book_apart() if _worth_it(strategies) else None
     try:
         market_loop.compiled()
-        compiled_entry(strategy)
+        for strategy in strategies:
+            compiled_entry(strategy)
     finally:
         if helper is not None:
             helper.wait()
     book_loop.compiled()  # from the cache now; whatever befell the helper, here it is said
 
 
-def _worth_it(strategy: Strategy) -> bool:
-    ready = market_loop.is_compiled() and is_compiled(strategy)
+def _worth_it(strategies: tuple[Strategy, ...]) -> bool:
+    ready = market_loop.is_compiled() and all(map(is_compiled, strategies))
     alone = len(_processors()) < 2 or bool(numba.config.DISABLE_JIT) or not sys.executable
     return not (book_loop.is_compiled() or ready or alone)
 

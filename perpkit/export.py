@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +17,12 @@ from perpkit.errors import RequestError
 
 SCHEMA = 1
 MARK = "manifest.json"
+REPORT = "report.html"
 KNOWN = frozenset(
     {
         MARK,
         "summary.json",
-        "report.html",
+        REPORT,
         *(
             f"{name}.parquet"
             for name in (
@@ -30,6 +33,9 @@ KNOWN = frozenset(
                 "funding",
                 "fills",
                 "events",
+                "market",
+                "quotes",
+                "against",
             )
         ),
     }
@@ -42,6 +48,7 @@ class Files(NamedTuple):
     frames: dict[str, pl.DataFrame]
     summary: dict[str, Any]
     manifest: dict[str, Any]
+    report: str | None = None  # the page, where there is one
 
 
 def check_writable(out: Path) -> None:
@@ -90,6 +97,7 @@ def save(files: Files, out: Path) -> Path:
         If the folder cannot be written, or holds something that is not a result.
     """
     check_writable(out)
+    _tidy(out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     try:
         part.mkdir(parents=True)
@@ -111,7 +119,37 @@ def _write(files: Files, folder: Path) -> None:
             metadata={"perpkit.schema": str(SCHEMA), "perpkit.frame": name},
         )
     (folder / "summary.json").write_text(as_json(files.summary), encoding="utf-8")
+    if files.report is not None:
+        (folder / REPORT).write_text(files.report, encoding="utf-8", newline="\n")
     (folder / MARK).write_text(as_json(files.manifest), encoding="utf-8")
+
+
+def _tidy(out: Path) -> None:
+    """Clear away what a killed process left beside a result, and put back what it took away."""
+    if not out.absolute().parent.is_dir():
+        return
+    ours = re.compile(rf"\.{re.escape(out.name)}\.(part|old)-(\d+)")
+    for entry in sorted(out.absolute().parent.iterdir()):
+        found = ours.fullmatch(entry.name)
+        if found is None or _runs(int(found[2])):
+            continue
+        if found[1] == "old" and not out.exists():
+            entry.rename(out)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there; on Windows, where asking would end it, always."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _put(part: Path, out: Path) -> None:

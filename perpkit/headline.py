@@ -11,7 +11,7 @@ from perpkit.assumptions import Assumption
 from perpkit.codes import CAUSES
 from perpkit.metrics.formula import FundingCheck
 
-_NAMES = {
+CAUSE_NAMES = {  # how a cause is called where people read it
     "perp_price": "perp price",
     "token_price": "token price",
     "funding": "funding",
@@ -25,7 +25,8 @@ _NAMES = {
     "liquidation": "liquidation",
     "bad_debt": "bad debt (venue's)",
 }
-_COSTS = ("fees", "slippage", "interest", "transfer", "settlement")
+# What trading and holding cost; `cost_drag_frac` counts the same.
+COSTS = ("fees", "slippage", "interest", "transfer", "settlement")
 
 
 class Found(Protocol):
@@ -125,7 +126,7 @@ def _count(names: list[str], noun: str) -> str:
 def headline(found: Found) -> tuple[list[Number], list[Number]]:
     """The numbers that lead: what became of the money, and what it earned for its risk."""
     summary, facts = found.summary, found.facts
-    spent = sum(float(summary[f"{cause}_usd"] or 0.0) for cause in _COSTS)
+    spent = sum(float(summary[f"{cause}_usd"] or 0.0) for cause in COSTS)
     bound = int(facts["oracle_hours_bound"] or 0)
     free = percent(found.manifest["config"]["risk_free_apr"])
     money = [
@@ -164,7 +165,7 @@ def attribution(found: Found) -> tuple[list[Cause], Cause]:
     """The causes that are not 0, and what they come to."""
     capital = float(found.manifest["config"]["capital"])
     usd = {cause: float(found.summary[f"{cause}_usd"] or 0.0) for cause in CAUSES}
-    causes = [Cause(_NAMES[c], value, value / capital) for c, value in usd.items() if value != 0.0]
+    causes = [Cause(CAUSE_NAMES[c], v, v / capital) for c, v in usd.items() if v != 0.0]
     net = sum(usd.values())
     return causes, Cause("net", net, net / capital)
 
@@ -190,8 +191,8 @@ def parts(found: Found) -> list[Part]:
     made = []
     for name, own in usd.items():
         price, funding = sum(own.get(c, 0.0) for c in _PRICE), own.get("funding", 0.0)
-        costs, net = sum(own.get(c, 0.0) for c in _COSTS), sum(own.values())
-        other = sum(v for c, v in own.items() if c not in (*_PRICE, *_COSTS, "funding"))
+        costs, net = sum(own.get(c, 0.0) for c in COSTS), sum(own.values())
+        other = sum(v for c, v in own.items() if c not in (*_PRICE, *COSTS, "funding"))
         if name or own:
             made.append(Part(name, share[name], price, funding, costs, other, net))
     return made

@@ -64,6 +64,10 @@ def manifest(
             "coins": list(names.coins),
             "tokens": list(names.tokens),
             "accounts": list(names.accounts),
+            "underlyings": {
+                **{coin: dataset.perps_meta[coin].underlying for coin in names.coins},
+                **{token: dataset.tokens_meta[token].underlying for token in names.tokens},
+            },
         },
         "funding": market.funding_from,
         "seed": config.seed,

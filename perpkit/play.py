@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -45,6 +46,8 @@ PORTFOLIO_COUNTED, PORTFOLIO_BUFFER_USD = 0.95, 20.0
 
 _PLAYED_TWICE = 100_000  # hours times perps: ten seconds uncompiled
 SLOW_CHUNK = 256  # rows between two reports of a run in plain Python
+_FIRST_CHUNK = 1_024  # rows after which the first report is made
+_REPORT_S = 0.1  # between two reports, and so before Ctrl-C is heard
 
 
 class Kept(NamedTuple):
@@ -191,7 +194,8 @@ def play(
     ----------
     values : the strategy's parameters, bound
     pure_python : run loop and strategy uncompiled; the numbers are the same
-    progress : called after each chunk
+    progress : called after each chunk; where it is given, chunks are as many hours as are played
+        in a tenth of a second, at most `chunk_rows`
 
     Raises
     ------
@@ -232,9 +236,9 @@ def _play(
     kept: list[list[Any]] = [[], [], [], []]
     settings = settings_of(config, market.names)
     chunk = min(config.chunk_rows, SLOW_CHUNK) if pure_python else config.chunk_rows
-    row = 0
+    row, pace = 0, chunk if progress is None else min(chunk, _FIRST_CHUNK)
     while row < hours:
-        last = min(row + chunk, hours)
+        begun_s, last = time.perf_counter(), min(row + pace, hours)
         begun, row = row, _step(stage, strategy, loop, (entry, settings, row, last))
         if row == begun:
             raise AssertionError(f"the buffers do not hold the hour of row {row}")
@@ -247,6 +251,8 @@ def _play(
         out.used[:] = 0
         if progress is not None:
             progress(row, hours)
+            took_s = max(time.perf_counter() - begun_s, 1e-6)
+            pace = min(max(int((row - begun) * _REPORT_S / took_s), 1), chunk)
     fills, payments, events = (np.concatenate(x) for x in kept[:3])
     shared = None
     if seats is not None:

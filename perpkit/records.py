@@ -182,6 +182,7 @@ TOKEN_VIEW = record(
     ("account", "i8"),
     ("underlying", "i8"),
     ("cost_frac", "f8"),  # of a trade at the quote of the hour: fee, friction and half the spread
+    ("impact_per_usd", "f8"),  # what size adds against a pool, a USD; 0: size costs nothing
     ("liquidity_usd", "f8"),  # largest purchase of the hour; inf: no cap, 0: no way is open
     ("split_factor", "f8"),  # new units per old in this row, 1 in all others
 )

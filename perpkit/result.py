@@ -75,7 +75,8 @@ class Result:
     ----------
     strategy : its name
     frames : Polars frames by name: ``equity``, ``attribution``, ``accounts``, ``positions``,
-        ``funding``, ``fills`` and ``events``; their columns, units and types: docs/files.md
+        ``funding``, ``fills``, ``events``, ``market``, ``quotes`` and ``against``; their columns,
+        units and types: docs/files.md
     summary : every number of docs/metrics.md by name; money in USD, shares and rates as fractions
         (0.05 is 5%), None where undefined
     facts : what the forming of the market has to say, as ``market`` of ``summary.json``
@@ -106,13 +107,14 @@ class Result:
     def _repr_html_(self) -> str:
         return result_html(self)
 
-    def save(self, out: Path | str) -> Path:
+    def save(self, out: Path | str, report: str | None = None) -> Path:
         """Write the result folder; it appears whole or not at all.
 
         Parameters
         ----------
         out : the folder: a Parquet file a frame, ``summary.json`` and ``manifest.json``, as
             docs/files.md tells. Folders above it are made; an older result there is replaced.
+        report : text of ``report.html``, as ``perpkit.report.page.page`` makes it; none: no report
 
         Returns
         -------
@@ -128,7 +130,8 @@ class Result:
         >>> perpkit.backtest("funding_carry").save("runs/demo")  # doctest: +SKIP
         PosixPath('runs/demo')
         """
-        return save(Files(self.frames, self.to_dict(), self.manifest), Path(out).expanduser())
+        files = Files(self.frames, self.to_dict(), self.manifest, report)
+        return save(files, Path(out).expanduser())
 
     def to_dict(self) -> dict[str, Any]:
         """Content of ``summary.json``: every metric with its unit, and what the market said."""

@@ -136,6 +136,16 @@ class Entry(NamedTuple):
         return cache_root() / f"{self.kind}-{digest(self.sources, self.constants)}"
 
 
+def _named_apart(func: Callable[..., Any], folder: Path) -> None:
+    """Give a function a name that no other compiled one has.
+
+    Numba names code by module, function and a count within the process that compiled it, and finds
+    it by that name: of two strategies that two processes compiled, the one would be called for the
+    other.
+    """
+    func.__qualname__ = f"{func.__name__}_{folder.name.rpartition('-')[2]}"
+
+
 @contextmanager
 def _numba_for(folder: Path, effort: int) -> Iterator[None]:
     """Set numba up for one compilation, then put it back: cache folder, effort, and plain loops.
@@ -175,6 +185,7 @@ def compile_cached(
         If the cache folder cannot be written; ``PERPKIT_CACHE`` names another.
     """
     folder = entry.folder
+    _named_apart(func, folder)
     compile_it = numba.njit(signature, cache=True, error_model="numpy", _nrt=counted)
     try:
         folder.mkdir(parents=True, exist_ok=True)

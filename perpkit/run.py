@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, prices_of, read_dataset
 from perpkit.engine import engine_stage, prepare
 from perpkit.errors import RequestError, StrategyError
-from perpkit.ledger import CAUSES
+from perpkit.ledger import CAUSES, against_frame
 from perpkit.ledger import frames as ledger_frames
 from perpkit.manifest import manifest
 from perpkit.market.funding import LONGEST_HOURS
 from perpkit.metrics import Context, summarise
 from perpkit.metrics.formula import check_funding
-from perpkit.play import Progress, play
+from perpkit.play import Played, Progress, play
 from perpkit.result import Frames, Result, Summary
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
@@ -82,6 +82,7 @@ def backtest(
     *,
     params: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
+    against: Sequence[str | Path] = (),
     pure_python: bool = False,
     progress: Progress | None = None,
     stage: Stage | None = None,
@@ -99,6 +100,8 @@ def backtest(
     config : settings of the run by name, such as ``{"capital": 250_000, "start": "2026-01-01"}``:
         every setting of docs/run-file.md, its tables as dicts. ``data`` and ``params`` given beside
         it win over its own.
+    against : other strategies, by name or file, that are played over the same market with the same
+        settings and their own defaults; their equity is ``frames["against"]``
     pure_python : run everything uncompiled; the numbers are the same
     progress : called with rows played and rows in all
     stage : called with the name of each phase as it begins
@@ -129,7 +132,8 @@ def backtest(
     settings["params"] = {**_named('config["params"]', settings.get("params")), **given}
     if data is not None:
         settings["data"] = _path(data)
-    return run(loaded, check_config(settings), pure_python, progress, stage)
+    others = tuple(load(str(_path(other))) for other in against)
+    return run(loaded, check_config(settings), pure_python, progress, stage, against=others)
 
 
 def _path(told: object) -> object:
@@ -152,6 +156,8 @@ def run(
     pure_python: bool = False,
     progress: Progress | None = None,
     stage: Stage | None = None,
+    *,
+    against: Sequence[Strategy] = (),
 ) -> Result:
     """Play a loaded strategy with checked settings; errors as in :func:`backtest`."""
     timings: dict[str, float] = {}
@@ -177,8 +183,8 @@ def run(
             laid = lay(open_dataset(config, LONGEST_HOURS), config, end_ns=end)
         check_supply(strategy, laid.market)
     if not pure_python:  # after all that can be refused without it
-        with timed(engine_stage(strategy)):
-            prepare(strategy)
+        with timed(engine_stage(strategy, *against)):
+            prepare(strategy, *against)
     with timed("forming the market"):
         market = complete(laid, config, pure_python=pure_python)
         if config.start is not None:
@@ -189,6 +195,8 @@ def run(
         frames = ledger_frames(market, played, strategy.name)
         summary = summarise(frames, context(market, config))
         _check_identity(frames["equity"], config.capital)
+        others = {s.name: _beside(market, config, s, pure_python) for s in against}
+        frames["against"] = against_frame(market, others)
     assumed = (*assumptions(market, config), *_crossing(strategy))
     told = warnings(market, config, frames)
     return Result(
@@ -209,6 +217,12 @@ def _crossing(strategy: Strategy) -> tuple[Assumption, ...]:
         return ()
     why = "opposite orders of members change hands so, without a fee; the saving is told apart"
     return (Assumption("crossing", "at mark or fair price", why),)
+
+
+def _beside(market: Market, config: RunConfig, other: Strategy, pure_python: bool) -> Played:
+    """Another strategy over the same market, with its defaults."""
+    values = bind(other.parameters, {}, other.name)
+    return play(market, config, other, values, pure_python=pure_python)
 
 
 def _check_identity(equity: pl.DataFrame, capital: float) -> None:

@@ -8,7 +8,7 @@ those of the underlying's calendar, so a holiday is a weekend like any other.
 
 import math
 
-from perpkit.strategy import field, lots, room_usd, rule
+from perpkit.strategy import field, fill_cost_frac, lots, pair_cost_frac, room_usd, rule
 
 CLOSED, CASH = 0, 2  # past.phase
 
@@ -17,6 +17,7 @@ class Params:
     enter_frac: float = field(
         0.005, ge=0, le=1, help="basis, with the funding to be expected, that is entered"
     )
+    gate: bool = field(True, help="and it must pay for the round trip as costs are shown")
     limit_frac: float = field(
         0.045, ge=0, le=1, help="basis from which the venue's bounds may hold it: not entered"
     )
@@ -57,6 +58,12 @@ def expected_frac(past, m, p, ahead):
 
 
 @rule
+def pays(worth, cost_frac, p):
+    """Whether what it is worth pays for going in and out."""
+    return not p.gate or worth > 2.0 * cost_frac
+
+
+@rule
 def enter(past, book, p, mine, target, m):
     """Enter if the basis is worth it; says whether."""
     perp = book.perps[m]
@@ -67,16 +74,19 @@ def enter(past, book, p, mine, target, m):
     if not abs(basis) < p.limit_frac or not math.isfinite(funding):
         return False
     units = lots(p.notional_usd / perp.mark_px, perp.lots_per_unit)
+    usd = p.notional_usd
     if p.hedged and basis > 0.0 and k >= 0 and past.live[-1, k] and is_free(book, mine, k):
         share = book.tokens[k].multiplier
         ahead_of_token = perp.mark_px * share / past.ask_px[-1, k] - 1.0
-        if min(basis, ahead_of_token) + funding > p.enter_frac:
+        worth = min(basis, ahead_of_token) + funding
+        if worth > p.enter_frac and pays(worth, pair_cost_frac(past, book, m, usd), p):
             mine[m].paired = True
             target.perps[m] = -units
             target.tokens[k] = units / share
             return True
     side = -1.0 if basis > 0.0 else 1.0
-    if p.fade and abs(basis) - side * funding > p.enter_frac:
+    worth = abs(basis) - side * funding
+    if p.fade and worth > p.enter_frac and pays(worth, fill_cost_frac(past, book, m, usd), p):
         target.perps[m] = side * units
         return True
     return False

@@ -58,6 +58,27 @@ else:
     print(repr(float(form(open_dataset(config), config).tape.funding[1:].sum())))
 """
 
+# Two functions of one name, each compiled by a process of its own, then called by a third.
+TWO = """\
+import sys
+from pathlib import Path
+import numba
+from numba import types
+from perpkit.rule import Entry, compile_cached
+
+def made(file):
+    n = int(Path(file).read_text())
+    def decide(t):
+        return t + n
+    entry = Entry("strategy", (Path(file),))
+    return compile_cached(decide, types.int64(types.int64), entry, counted=False)
+
+pointer = types.FunctionType(types.int64(types.int64))
+call = numba.njit(types.int64(pointer, types.int64))(lambda f, t: f(t))
+both = [made(file) for file in sys.argv[1:]]
+print(*[call(one, 40) for one in both])
+"""
+
 
 def play(package: Path, cache: Path, *strategy: Path) -> float:
     """What a process of its own prints, with the perpkit of a folder."""
@@ -232,3 +253,26 @@ def test_an_edit_after_the_import_is_not_taken_for_what_runs(
     monkeypatch.setattr(Path, "read_bytes", lambda _: b"edited meanwhile")
     assert digest(rule_sources()) == before
     assert digest([Path("a strategy.py")]) != before
+
+
+def test_code_of_one_name_is_not_called_for_another(tmp_path: Path) -> None:
+    script = tmp_path / "calls.py"
+    script.write_text(TWO, encoding="utf-8")
+    files = [tmp_path / "one", tmp_path / "two"]
+    for n, file in enumerate(files, start=1):
+        file.write_text(str(n), encoding="utf-8")
+    env = os.environ | {"PERPKIT_CACHE": str(tmp_path / "cache")}
+
+    def told(*files: Path) -> str:
+        done = subprocess.run(
+            [sys.executable, str(script), *map(str, files)],
+            env=env | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    assert [told(file) for file in files] == ["41", "42"]
+    assert told(*files) == "41 42"
+    assert told(*reversed(files)) == "42 41"

@@ -67,6 +67,20 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "value_usd": USD,
         "detail": TEXT,
     },
+    "market": {
+        "time": TIME,
+        "coin": TEXT,
+        **dict.fromkeys(("oracle_px", "mark_px", "external_px", "oracle_lag_frac"), USD),
+        **dict.fromkeys(("premium_8h", "funding"), USD),
+        "phase": TEXT,
+    },
+    "quotes": {
+        "time": TIME,
+        "token": TEXT,
+        **dict.fromkeys(("bid_px", "ask_px", "fair_px", "nav_px", "multiplier"), USD),
+        "premium_frac": USD,
+    },
+    "against": {"time": TIME, "strategy": TEXT, "equity_usd": USD},
 }
 
 
@@ -119,7 +133,13 @@ def test_frames_columns_and_kinds(which: str, request: pytest.FixtureRequest) ->
 def test_the_idle_run_has_rows_where_rows_are_due(idle: Result) -> None:
     hours = 7 * 24 + 1
     rows = {name: frame.height for name, frame in idle.frames.items()}
-    assert rows == dict.fromkeys(COLUMNS, 0) | {"equity": hours, "accounts": 2 * hours}
+    told = {name: len(idle.manifest["instruments"][name]) for name in ("coins", "tokens")}
+    assert rows == dict.fromkeys(COLUMNS, 0) | {
+        "equity": hours,
+        "accounts": 2 * hours,
+        "market": told["coins"] * hours,
+        "quotes": told["tokens"] * hours,
+    }
 
 
 def test_what_is_written_is_what_was_found(result: Result, tmp_path: Path) -> None:
@@ -169,6 +189,9 @@ def test_manifest_says_what_it_was_made_of(result: Result, tmp_path: Path) -> No
     assert told["rulebook_own"] == []
     assert told["span"] == ["2025-10-13 00:00Z", "2025-10-20 00:00Z"]
     assert told["instruments"]["accounts"][0] == "wallet"
+    underlyings = told["instruments"]["underlyings"]
+    assert list(underlyings) == told["instruments"]["coins"] + told["instruments"]["tokens"]
+    assert (underlyings["sim:ORCA"], underlyings["ORCAx"]) == ("ORCA", "ORCA")
     assert {t["confidence"] for t in told["terms"]} >= {"verified", "assumed"}
     assert all({"key", "value", "source", "coins"} <= set(t) for t in told["terms"])
     assert [a["name"] for a in told["assumptions"]] == [a.name for a in result.assumptions]

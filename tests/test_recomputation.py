@@ -39,7 +39,7 @@ from .recomputation import (
 
 pytestmark = pytest.mark.shared
 
-CARRY = {"enter_apr": 0.02, "exit_apr": -1, "lookback_hours": 12, "cost_frac": 0.0}
+CARRY = {"enter_apr": 0.02, "exit_apr": -1, "lookback_hours": 12, "gate": False}
 LATE_FRIDAY = datetime(2026, 8, 14, 22, tzinfo=UTC)  # 18:00 in New York
 SATURDAY = datetime(2026, 8, 15, tzinfo=UTC)  # Friday 20:00 in New York, where quotes freeze
 SUNDAY_NIGHT = datetime(2026, 8, 17, tzinfo=UTC)  # Sunday 20:00 in New York, where they resume

@@ -56,16 +56,13 @@ PLAYS = {
     "Sunday 20:00": Play("weekend_basis", {}),
     "Monday 09:30": Play("weekend_basis", {"exit_at_cash_open": True}),
     "carry": Play("funding_carry", PAIR),
-    # In and out whenever the mean of eight hours changes its sign.
-    "every flip": Play(
-        "funding_carry",
-        {**PAIR, "enter_apr": 0.0, "exit_apr": 0.0, "lookback_hours": 8, "cost_frac": 0.0},
-    ),
+    # The same but for where it leaves: at the rate at which it enters.
+    "one rate": Play("funding_carry", {**PAIR, "exit_apr": 0.08}),
     "cash": Play("cash", {}),
 }
-WEEKEND, CARRY = ("Sunday 20:00", "Monday 09:30"), ("carry", "every flip", "cash")
+WEEKEND, CARRY = ("Sunday 20:00", "Monday 09:30"), ("carry", "one rate", "cash")
 YEARS = {
-    "base": Year("base", {}, WEEKEND),
+    "base": Year("base", {}, WEEKEND + CARRY),
     "weekends -20 bp": Year("base", {"weekend_premium_bp": -20.0}, WEEKEND),
     "weekends +20 bp": Year("base", {"weekend_premium_bp": 20.0}, WEEKEND),
     "crowding": Year("crowding", {}, CARRY),
@@ -201,20 +198,25 @@ def minus(rows: Rows, year: str, first: str, second: str) -> list[float]:
     return [one - other for one, other in pairs]
 
 
+def years_of(plays: tuple[str, ...]) -> list[str]:
+    """Years in which all of these are played."""
+    return [year for year, told in YEARS.items() if set(plays) <= set(told.plays)]
+
+
 COMPARED = ("year", "what", "ahead in", "median, USD", "best", "worst")
 
 
 def weekend_exits(rows: Rows) -> str:
     """Sunday against Monday."""
-    years = [year for year, told in YEARS.items() if told.plays == WEEKEND]
+    years = years_of(WEEKEND)
     return table(COMPARED, [compared(y, *WEEKEND, minus(rows, y, *WEEKEND)) for y in years])
 
 
 def weekend_locked(rows: Rows) -> str:
     """What became of the basis: years and single weekends that lost, and the causes."""
     body = []
-    for year, told in YEARS.items():
-        for play in told.plays if told.plays == WEEKEND else ():
+    for year in years_of(WEEKEND):
+        for play in WEEKEND:
             net = of(rows, year, play)
             trades, lost = (sum(of(rows, year, play, c)) for c in ("trades", "lost"))
             body.append(
@@ -236,7 +238,7 @@ CAUSES = ("perp_usd", "funding_usd", "cost_usd")
 def carry_cash(rows: Rows) -> str:
     """The carry against cash that earns nothing, and against T-bills bought with all of it."""
     body = []
-    for year in ("crowding", "funding-flip"):
+    for year in years_of(CARRY):
         net = minus(rows, year, "carry", "cash")
         bills = CAPITAL * BILL_APR * DAYS / 365
         body.append(compared(year, "carry", "cash", net))
@@ -246,16 +248,15 @@ def carry_cash(rows: Rows) -> str:
 
 def carry_flips(rows: Rows) -> str:
     """Two rates against one."""
-    pair = ("carry", "every flip")
-    years = ("crowding", "funding-flip")
-    return table(COMPARED, [compared(y, *pair, minus(rows, y, *pair)) for y in years])
+    pair = ("carry", "one rate")
+    return table(COMPARED, [compared(y, *pair, minus(rows, y, *pair)) for y in years_of(CARRY)])
 
 
 def carry_causes(rows: Rows) -> str:
     """Medians of what a year brought and cost."""
     body = []
-    for year in ("crowding", "funding-flip"):
-        for play in ("carry", "every flip"):
+    for year in years_of(CARRY):
+        for play in ("carry", "one rate"):
             basis = [
                 rows[year, seed, play]["perp_usd"] + rows[year, seed, play]["token_usd"]
                 for seed in SEEDS

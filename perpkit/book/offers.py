@@ -10,7 +10,14 @@ import math
 
 from perpkit.arrays import Action, Book, Replay, Settings, TermsNow, Tokens, View
 from perpkit.book.limits import is_capped, largest_usd
-from perpkit.book.ways import BY_ISSUER, largest_purchase_usd
+from perpkit.book.ways import (
+    BY_DEX,
+    BY_ISSUER,
+    BY_QUOTE,
+    largest_purchase_usd,
+    pool_usd,
+    quote_open,
+)
 from perpkit.book.when import first_from
 from perpkit.rule import rule
 
@@ -31,6 +38,20 @@ def token_cost_frac(k: int, tokens: Tokens) -> float:
     if half == 0.0:
         half = tokens.half_spread_frac[k]
     return float(half + tokens.friction_frac[k] + tokens.fee_frac[k])
+
+
+@rule
+def pool_impact(t: int, k: int, tape: Replay, tokens: Tokens, settings: Settings) -> float:
+    """What a USD of an order adds to its cost against a pool; 0 at an open quote, or without one.
+
+    Of so many USD, ``x = usd * impact``, a purchase costs ``x / (1 - x)`` and a sale
+    ``x / (1 + x)`` of the mid: their mean is ``x / (1 - x^2)``.
+    """
+    liquidity = pool_usd(k, tokens)
+    by_quote = tokens.ways[k] & BY_QUOTE != 0 and quote_open(t, k, tape, settings)
+    if liquidity == 0.0 or tokens.ways[k] & BY_DEX == 0 or by_quote:
+        return 0.0
+    return 2.0 / liquidity
 
 
 @rule
@@ -89,7 +110,10 @@ def show_offers(
     if tape.action_row.shape[0] > 0:
         show_splits(t, tape, view)
     tokens = book.tokens
+    pools = tape.liquidity_usd.shape[1] > 0
     for k in range(view.tokens.shape[0]):
         token = view.tokens[k]
+        if pools:
+            token.impact_per_usd = pool_impact(t, k, tape, tokens, settings)
         token.cost_frac = token_cost_frac(k, tokens)
         token.liquidity_usd = largest_purchase_usd(t, k, tape, tokens, settings)

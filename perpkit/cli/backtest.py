@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpkit.cli.options import Debug, Rules
+from perpkit.cli.options import Debug, Quiet, Rules, refuse_both
+
+if TYPE_CHECKING:
+    from perpkit.result import Result
+    from perpkit.strategy.load import Strategy
 
 
 def backtest(
@@ -36,13 +40,18 @@ def backtest(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print summary.json and nothing else.")
     ] = False,
+    quiet: Quiet = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write no report.html, and play nothing beside.")
+    ] = False,
     pure_python: Annotated[
         bool, typer.Option("--pure-python", help="Run uncompiled: slow, same numbers.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Play a strategy over a dataset and write the result folder."""
+    """Play a strategy over a dataset and write the result folder, with its report."""
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import kept, untouched
     from perpkit.config import check_config
     from perpkit.export import as_json as to_json
     from perpkit.export import check_writable
@@ -50,6 +59,7 @@ def backtest(
     from perpkit.runfile import apply_settings, read_config
     from perpkit.strategy.portfolio import load
 
+    refuse_both(quiet=quiet, as_json=as_json)
     loaded = load(strategy)
     check_names(loaded)
     made = apply_settings(
@@ -68,15 +78,36 @@ def backtest(
     made.update({name: value for name, value in options.items() if value is not None})
     checked = check_config(made, "the run" if config is None else str(config))
     dataset = checked.data or demo()
+    others = () if no_report else beside(loaded.name)
     folder = out or Path("runs") / f"{loaded.name}-{dataset.resolve().name}"
     check_writable(folder)
-    with stages() as (stage, progress):
-        result = run(loaded, checked, pure_python, progress, stage)
-        stage("writing")
-        result.save(folder)
+    with stages(says=untouched(folder), quiet=quiet) as under_way:
+        result = run(
+            loaded, checked, pure_python, under_way.progress, under_way.stage, against=others
+        )
+        under_way.stage("writing")
+        page = None if no_report else page_of(result, folder)
+        under_way.keep(lambda: result.save(folder, page), *kept(folder))
+    if quiet:
+        return
     if as_json:
         print(to_json(result.to_dict()), end="")
         return
     from perpkit.report.terminal import print_summary
 
-    print_summary(result, folder)
+    print_summary(result, folder, page is not None)
+
+
+def beside(name: str) -> tuple[Strategy, ...]:
+    """What a report sets a run against: idle cash, and the tokens alone."""
+    from perpkit.strategy.load import load
+
+    return tuple(load(other) for other in ("cash", "spot_hold") if other != name)
+
+
+def page_of(result: Result, folder: Path) -> str:
+    """The report of a result that is to lie in a folder."""
+    from perpkit.report.page import page
+    from perpkit.report.reading import run_of
+
+    return page(run_of(result, folder.resolve().name))

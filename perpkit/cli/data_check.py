@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpkit.cli.options import AsJson, Debug, Rules, Source, Venue
+from perpkit.cli.options import AsJson, Debug, Quiet, Rules, Source, Venue, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.cli.lines import Lines
@@ -26,6 +26,7 @@ def check(
         typer.Option(metavar="DIR", help="Write the data there, with what is certain mended."),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Look for faults in data, and hold it against the rulebook to the last decimal.
@@ -33,15 +34,25 @@ def check(
     Exit code 0 without a finding of severity error, 3 with one; with --fix, with one left.
     """
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import saved
     from perpkit.export import as_json as to_json
     from perpkit.research.check import check_data
     from perpkit.research.findings import Severity
 
-    with stages() as (stage, _):
+    refuse_both(quiet=quiet, as_json=as_json)
+    with stages(quiet=quiet) as under_way:
+
+        def stage(now: str) -> None:
+            under_way.stage(now)
+            if now == "writing":
+                saved(f"if {fix} is there, it is whole")
+
         found = check_data(folder, venue, rules, fix, stage)
+        if fix is not None:
+            saved(f"the mended data are in {fix}")
     if as_json:
         print(to_json(found.to_dict()), end="")
-    else:
+    elif not quiet:
         from perpkit.cli.lines import Lines
 
         _print(found, Lines())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perpkit.cli.data_options import BaseUrl, Coins, Out, coins_of, moment_ms
-from perpkit.cli.options import AsJson, Debug
+from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.sources.hyperliquid import Report
@@ -35,6 +35,7 @@ def hyperliquid(
     ] = False,
     base_url: BaseUrl = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Fetch settlements, prices and terms of perps from Hyperliquid's public API.
@@ -42,27 +43,32 @@ def hyperliquid(
     What the folder holds is not asked for again, so a run that was ended goes on where it was.
     """
     from perpkit.cli.console import stages
-    from perpkit.errors import Stopped
+    from perpkit.cli.leaving import saved
     from perpkit.sources.hyperliquid import API, Client, Wanted
     from perpkit.sources.hyperliquid import fetch as run
 
+    refuse_both(quiet=quiet, as_json=as_json)
     wanted = Wanted(
         coins_of(coins),
         moment_ms(start, "--from"),
         None if end is None else moment_ms(end, "--to"),
         trade_range,
     )
-    try:
-        with Client(API if base_url is None else base_url) as client, stages() as shown:
-            stage, progress = shown
-            report = run(client, wanted, out, stage, progress)
-    except KeyboardInterrupt as error:
-        raise Stopped(
-            f"stopped; what was fetched is in {out}, and the same command goes on from there"
-        ) from error
+    kept = f"what was fetched is in {out}, and the same command goes on from there"
+    with (
+        Client(API if base_url is None else base_url) as client,
+        stages("windows", says="nothing was fetched", quiet=quiet) as under_way,
+    ):
+
+        def stage(now: str) -> None:
+            under_way.stage(now)
+            if now.startswith("fetching "):
+                saved(kept)
+
+        report = run(client, wanted, out, stage, under_way.progress)
     if as_json:
         _print_json(report)
-    else:
+    elif not quiet:
         _print(report, out)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpkit.cli.options import AsJson, Debug
+from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.sources.files import FileMap, Imported
@@ -75,10 +75,12 @@ def import_(
     source: DataSource = None,
     licence: Licence = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Read files of others into a dataset: all of them, or nothing."""
     from perpkit.cli.console import stages
+    from perpkit.cli.leaving import saved
     from perpkit.sources.files import About, import_files
 
     about = About(
@@ -93,13 +95,17 @@ def import_(
         underlyings=_pairs(underlying, "--underlying"),
         multipliers=_numbers(_pairs(multiplier, "--multiplier")),
     )
-    with stages() as (stage, progress):
-        stage("reading files")
+    refuse_both(quiet=quiet, as_json=as_json)
+    with stages("bytes", says=f"nothing was written to {out}", quiet=quiet) as under_way:
+        under_way.stage("reading files")
 
         def show(read: int, whole: int) -> None:
-            progress(read, whole)
+            under_way.progress(read, whole)
             if read == whole:
-                stage("writing the dataset")
+                under_way.stage("writing the dataset")
+                saved(
+                    f"{out} has all of the files or nothing of them; it does no harm to run again"
+                )
 
         done = import_files(
             _mapping(form, mapping),
@@ -111,7 +117,9 @@ def import_(
             trade_range=trade_range,
             progress=show,
         )
-    _print(done, as_json=as_json)
+        saved(f"all of the files is in {out}")
+    if not quiet:
+        _print(done, as_json=as_json)
 
 
 def _mapping(form: str, file: Path | None) -> FileMap:

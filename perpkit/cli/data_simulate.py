@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perpkit.cli.options import Debug
+from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +36,8 @@ def simulate(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Make up a market: perps, tokens, T-bills, dividends, and what a scenario does to them.
@@ -43,9 +45,12 @@ def simulate(
     The same words give the same bytes. Parameters, their sources and the scenarios are in
     docs/simulate.md.
     """
+    from perpkit.cli.console import stages
+    from perpkit.cli.leaving import saved
     from perpkit.sources.simulated.output import simulate as write
     from perpkit.sources.simulated.world import START, Request
 
+    refuse_both(quiet=quiet, as_json=as_json)
     request = Request(
         scenario=scenario,
         stocks=_names(stocks),
@@ -56,7 +61,19 @@ def simulate(
         changed=_changed(changes or []),
         real_path=real_path,
     )
-    _print(write(request, out), out)
+    with stages(quiet=quiet) as under_way:
+
+        def stage(now: str) -> None:
+            under_way.stage(now)
+            if now == "writing":
+                saved(f"if {out} is there, it is whole")
+
+        world = write(request, out, stage=stage)
+        saved(f"the market is in {out}")
+    if as_json:
+        _print_json(world, out)
+    elif not quiet:
+        _print(world, out)
 
 
 def _names(told: str) -> tuple[str, ...]:
@@ -88,6 +105,27 @@ def _changed(told: list[str]) -> dict[str, float]:
         if not equals:
             raise RequestError(f"--set {one}: write KEY=NUMBER")
     return made
+
+
+def _print_json(world: World, out: Path) -> None:
+    from perpkit.cli.options import print_json
+    from perpkit.units import stamp
+
+    request = world.request
+    first, last = (stamp(int(ns)) for ns in world.hours.time_ns[[0, -1]])
+    print_json(
+        {
+            "schema": 1,
+            "folder": str(out),
+            "scenario": world.scenario.name,
+            "seed": request.seed,
+            "first_hour": first,
+            "last_hour": last,
+            "stocks": list(request.stocks),
+            "venues": list(request.venues),
+            "settings": world.scenario.settings,
+        }
+    )
 
 
 def _print(world: World, out: Path) -> None:

@@ -32,6 +32,7 @@ def hyperliquid(
 
     Ctrl-C ends it. What was polled of the unfinished hour is kept for the next run.
     """
+    from perpkit.cli.console import stages
     from perpkit.cli.lines import Lines
     from perpkit.errors import Stopped
     from perpkit.sources.hyperliquid import API, Client, Pace, Watching
@@ -51,7 +52,8 @@ def hyperliquid(
         return text
 
     try:
-        with client:
+        # It shows nothing: the lines of the watch are what there is to see.
+        with client, stages(says=f"what was polled is saved in {out}", quiet=True):
             run(watching, client, Pace(every, polls))
     except KeyboardInterrupt as error:
         raise Stopped(f"stopped; {saved()}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -20,10 +21,10 @@ class Lines:
 
     @property
     def drawn(self) -> bool:
-        """Whether characters beyond ASCII are welcome: a terminal that shows them, in colour."""
-        console = self._console
-        utf = (console.encoding or "").lower().replace("-", "").startswith("utf")
-        return console.is_terminal and utf and not os.environ.get("NO_COLOR")
+        """Whether characters beyond ASCII are welcome: standard output surely shows them."""
+        from perpkit.report.spark import BLOCKS, marks_for
+
+        return marks_for(sys.stdout) == BLOCKS
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print one line as it is."""

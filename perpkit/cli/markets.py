@@ -46,7 +46,7 @@ def funding(
 
 
 def _print(history: History, found: dict[str, FundingRates], out: Lines) -> None:
-    from perpkit.research.rates import FULL_FRAC
+    from perpkit.metrics.funding import FULL_FRAC
 
     out.say(f"Funding of {history.name}, {history.file}, rates a year", "bold")
     if history.formed:

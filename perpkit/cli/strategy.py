@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpkit.cli.options import AsJson, Debug
+from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.cli.lines import Lines
@@ -195,6 +195,7 @@ def check(
     hours: Annotated[int, typer.Option(min=48, help="Hours of each market.")] = _HOURS,
     seconds: Annotated[float, typer.Option(min=1.0, help="Time it may take.")] = _SECONDS,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Ask a strategy whether it looks ahead, repeats itself, scales and bears odd data.
@@ -207,14 +208,14 @@ def check(
 
     read = read_config(config) if config is not None else {}
     request = Request(name, data, read, tuple(settings or ()), hours, seconds)
-    with stages() as (stage, _):
-        stage("checking")
-        report = check_strategy(request)
+    refuse_both(quiet=quiet, as_json=as_json)
+    with stages(quiet=quiet) as under_way:
+        report = check_strategy(request, under_way.stage)
     if as_json:
         from perpkit.export import as_json as to_json
 
         print(to_json(report.to_dict()), end="")
-    else:
+    elif not quiet:
         from perpkit.cli.lines import Lines
 
         _print(report, Lines())

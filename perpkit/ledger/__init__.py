@@ -7,11 +7,15 @@ from the payments. That both agree to the last digits is a check of both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from perpkit.codes import CAUSES
 from perpkit.ledger.causes import attribute
 from perpkit.ledger.members import attribute_members, strategies
+from perpkit.ledger.prices import market_frame, quotes_frame
 from perpkit.ledger.tables import (
     accounts_frame,
     attribution_frame,
@@ -24,7 +28,13 @@ from perpkit.ledger.tables import (
 from perpkit.play import Played
 from perpkit.tape import Market
 
-__all__ = ["CAUSES", "frames"]
+__all__ = ["CAUSES", "against_frame", "frames"]
+
+_AGAINST: dict[str, Any] = {
+    "time": pl.Datetime("ms", "UTC"),
+    "strategy": pl.String,
+    "equity_usd": pl.Float64,
+}
 
 
 def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFrame]:
@@ -32,7 +42,7 @@ def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFr
 
     Returns
     -------
-    equity, attribution, accounts, positions, funding, fills, events; columns as in
+    equity, attribution, accounts, positions, funding, fills, events, market, quotes; columns as in
     ``docs/files.md``
     """
     causes, shared = attribute(market, played), played.shared
@@ -48,4 +58,21 @@ def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFr
         "funding": funding_frame(market, played),
         "fills": fills_frame(market, played, strategy),
         "events": events_frame(market, played),
+        "market": market_frame(market),
+        "quotes": quotes_frame(market),
     }
+
+
+def against_frame(market: Market, runs: Mapping[str, Played]) -> pl.DataFrame:
+    """Equity of other strategies played over the same market, one row an hour and strategy."""
+    return pl.concat(
+        [
+            pl.DataFrame(schema=_AGAINST),
+            *(
+                equity_frame(market, played, attribute(market, played)).select(
+                    "time", pl.lit(name).alias("strategy"), "equity_usd"
+                )
+                for name, played in runs.items()
+            ),
+        ]
+    )

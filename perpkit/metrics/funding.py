@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from perpkit.arrays import B8, F64
+from perpkit.arrays import B8, F64, I64
 from perpkit.metrics.numbers import Value, longest_run, positive, ratio, share, times
 from perpkit.metrics.reading import Run, add_up, codes, floats, found_all, rows_of
-from perpkit.units import HOURS_PER_YEAR
+from perpkit.units import HOUR_NS, HOURS_PER_YEAR
+
+FULL_FRAC: Final = 0.9  # share of a window's hours that must be recorded for it to count
 
 
 class Settled(NamedTuple):
@@ -64,6 +66,29 @@ def negative_streak(paid: F64, held: B8) -> int | None:
     if not held.any():
         return None
     return max(longest_run(paid[held[:, m], m] < 0.0) for m in range(held.shape[1]))
+
+
+def trailing_apr(time_ns: I64, rate: F64, covered: I64 | F64, hours: int) -> F64:
+    """Simple annual rate over the window of so many hours that ends at each row.
+
+    Parameters
+    ----------
+    time_ns : (R,) ascending
+    rate : (R, ...) per settlement, 0 where there is none
+    covered : (R, ...) hours that each settlement is of, 0 where there is none
+    hours : length of the window
+
+    Returns
+    -------
+    (R, ...) per year, of the recorded hours; NaN where fewer than nine tenths of the window are
+    """
+    first = np.searchsorted(time_ns, time_ns - hours * HOUR_NS, side="right")
+    none = np.zeros((1, *rate.shape[1:]))
+    rates = np.concatenate([none, np.cumsum(rate, axis=0)])
+    spans = np.concatenate([none, np.cumsum(covered, axis=0)])
+    there, full = spans[1:] - spans[first], FULL_FRAC * hours
+    apr = (rates[1:] - rates[first]) / np.maximum(there, full) * HOURS_PER_YEAR
+    return np.where(there >= full, apr, np.nan)
 
 
 def funding_metrics(run: Run, funding: pl.DataFrame) -> dict[str, Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -11,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from perpkit.export import REPORT
 from perpkit.headline import (
     CHECK_COLUMNS,
     PART_COLUMNS,
@@ -24,6 +26,8 @@ from perpkit.headline import (
     parts,
     span,
 )
+from perpkit.report.over_time import over_time
+from perpkit.report.spark import ASCII, marks_for
 from perpkit.result import Result
 
 WIDTH = 100
@@ -34,21 +38,25 @@ _BEFORE_BAR = 48  # columns of a cause's numbers, and the bar's axis
 _LABEL = 22
 
 
-def print_summary(result: Result, out: Path | None) -> None:
+def print_summary(result: Result, out: Path | None, report: bool = False) -> None:
     """Print the summary of a run on standard output: 100 columns, fewer in a narrower terminal.
 
+    Charts are of block characters where the terminal shows them, else ASCII, as in a pipe.
     ``NO_COLOR`` leaves out every style.
     """
     console = Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
-    width = max(_LEAST, min(console.width, WIDTH)) if console.is_terminal else WIDTH
-    for line in _lines(result, out, width):
+    width = max(_LEAST, min(console.width, WIDTH)) if sys.stdout.isatty() else WIDTH
+    lines = _lines(result, out, width, marks_for(sys.stdout))
+    for line in (*lines, *_report(out if report else None)):
         console.print(line, soft_wrap=True)  # the lines are wrapped already, a path never is
 
 
-def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
+def _lines(result: Result, out: Path | None, width: int, marks: str = ASCII) -> Iterator[Text]:
     yield from _title(result, width)
     yield Text()
     yield from _headline(result, width)
+    yield Text()
+    yield from over_time(result, width, marks)
     yield Text()
     yield Text("Where it came from", style="bold")
     yield from _attribution(result, min(_BAR, (width - _BEFORE_BAR) // 2))
@@ -71,6 +79,11 @@ def _lines(result: Result, out: Path | None, width: int) -> Iterator[Text]:
     if out is not None:
         yield Text()
         yield Text.assemble("Files  ", (str(out), "bold"))
+
+
+def _report(out: Path | None) -> Iterator[Text]:
+    if out is not None:
+        yield Text.assemble("Report ", (str(out / REPORT), "bold"))
 
 
 def _title(result: Result, width: int) -> Iterator[Text]:
@@ -119,7 +132,7 @@ def _attribution(result: Result, longest: int) -> Iterator[Text]:
         line = Text(_money(cause))
         line.append(f"   {'' if cause.usd > 0.0 else bar:>{longest}}", "red")
         line.append("|", "dim")
-        line.append(bar if cause.usd > 0.0 else "", "green")
+        line.append(bar if cause.usd > 0.0 else "", "cyan")
         yield line
     yield Text(_money(net), style="bold")
 

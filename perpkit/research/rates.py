@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from perpkit.arrays import B8, F64, I64, Phase
+from perpkit.metrics.funding import trailing_apr
 from perpkit.research.decimals import decimals_of, whole
 from perpkit.research.history import History, Settled
 from perpkit.research.terms import eras
@@ -18,7 +19,6 @@ from perpkit.units import HOUR_NS, HOURS_PER_YEAR, stamp
 
 WEEK_HOURS: Final = 168
 MONTH_HOURS: Final = 720
-FULL_FRAC: Final = 0.9  # share of a window's hours that must be recorded for it to count
 _US: Final = "us_24_5"
 _WEEKS: Final = (_US, "us_index_futures", "us_cash", "korea")
 
@@ -129,18 +129,11 @@ def rolling(settled: Settled, hours: int) -> Rolling:
     settled : (R,) settlements
     hours : length of the window
     """
-    begin = settled.time_ns - hours * HOUR_NS
-    first = np.searchsorted(settled.time_ns, begin, side="right")
-    rates = np.concatenate([[0.0], np.cumsum(settled.funding)])
-    spans = np.concatenate([[0], np.cumsum(settled.hours)])
-    ends = np.arange(1, len(settled.time_ns) + 1)
-    covered = spans[ends] - spans[first]
-    whole_window = covered >= FULL_FRAC * hours
-    apr = (rates[ends] - rates[first]) / covered * HOURS_PER_YEAR
-    if not whole_window.any():
+    apr = trailing_apr(settled.time_ns, settled.funding, settled.hours, hours)
+    counted = apr[np.isfinite(apr)]
+    if not counted.size:
         return Rolling(hours, None, None, None, 0)
-    latest = float(apr[-1]) if whole_window[-1] else None
-    counted = apr[whole_window]
+    latest = float(apr[-1]) if np.isfinite(apr[-1]) else None
     return Rolling(hours, latest, float(counted.min()), float(counted.max()), len(counted))
 
 

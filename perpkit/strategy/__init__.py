@@ -9,6 +9,7 @@ from perpkit.rule import rule
 from perpkit.strategy.helpers import (
     close_pair,
     equity_usd,
+    fill_cost_frac,
     gross_usd,
     hysteresis,
     lots,
@@ -23,6 +24,7 @@ __all__ = [
     "close_pair",
     "equity_usd",
     "field",
+    "fill_cost_frac",
     "gross_usd",
     "hysteresis",
     "lots",

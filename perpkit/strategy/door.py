@@ -19,7 +19,7 @@ from perpkit.layout import layout
 from perpkit.rule import DECIDE, CacheError, compile_cached, is_cached, rule, rule_sources
 from perpkit.rule import Entry as CacheEntry
 from perpkit.strategy.chain import decide_of
-from perpkit.strategy.load import HELPERS, Strategy, place_of
+from perpkit.strategy.load import HELPERS, Strategy, in_place, place_of
 from perpkit.strategy.params import params_dtype
 
 PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
@@ -73,7 +73,7 @@ def compiled_entry(strategy: Strategy) -> Entry:
         If ``decide`` uses something that cannot be compiled.
     """
     entry: Entry
-    with _checked():
+    with _checked(), in_place(strategy):
         if strategy.decide is None:
             entry = compile_cached(idle, DECIDE, _entry(strategy, PLAIN), counted=False)
         else:

@@ -89,12 +89,35 @@ def gross_usd(book: View) -> float:
 
 
 @rule
+def fill_cost_frac(past: Past, book: View, m: int, usd: float) -> float:
+    """What a fill of a perp costs, fraction of it: ``cost_frac`` and the impact of its size.
+
+    NaN where impact needs a volume that is not known.
+
+    Parameters
+    ----------
+    past : the market up to now
+    book : the account
+    m : number of the perp
+    usd : size, USD
+    """
+    perp = book.perps[m]
+    if perp.impact_coefficient == 0.0:
+        return float(perp.cost_frac)
+    volume = past.volume_usd[-1, m]
+    if not volume > 0.0:
+        return math.nan
+    return float(perp.cost_frac + perp.impact_coefficient * math.sqrt(usd / volume))
+
+
+@rule
 def pair_cost_frac(past: Past, book: View, m: int, usd: float) -> float:
     """What opening a pair costs, or closing it, as shown in this hour; a round trip is twice that.
 
-    Both legs: fees, half-spreads, the run's slippage, the token's friction, and the impact of the
-    perp's size where the run has one. What a token's pool adds for size is not in it. NaN for a
-    perp without a token, without a quote, and where impact needs a volume that is not known.
+    Both legs: fees, half-spreads, the run's slippage, the token's friction, and what size adds: the
+    run's impact on the perp, and a pool's on the token, the mean of a purchase and a sale. NaN for
+    a perp without a token, without a quote, and where impact needs a volume that is not known; inf
+    where a pool does not hold as much.
 
     Parameters
     ----------
@@ -103,14 +126,13 @@ def pair_cost_frac(past: Past, book: View, m: int, usd: float) -> float:
     m : number of the perp
     usd : size of a leg, USD
     """
-    perp = book.perps[m]
-    if perp.token < 0:
+    if book.perps[m].token < 0:
         return math.nan
-    cost, coefficient = perp.cost_frac + book.tokens[perp.token].cost_frac, perp.impact_coefficient
-    if coefficient > 0.0:
-        volume = past.volume_usd[-1, m]
-        cost += coefficient * math.sqrt(usd / volume) if volume > 0.0 else math.nan
-    return float(cost)
+    token = book.tokens[book.perps[m].token]
+    taken = usd * token.impact_per_usd
+    if not taken < 1.0:
+        return math.inf
+    return float(fill_cost_frac(past, book, m, usd) + token.cost_frac + taken / (1.0 - taken**2))
 
 
 @rule

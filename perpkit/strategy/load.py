@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -43,6 +44,7 @@ class Strategy:
     sources: tuple[Path, ...]  # the file and what it imports of its own
     constants: str = ""  # values of those modules' globals, which compiled code holds as constants
     requires: Callable[..., Any] | None = None  # says what a run lacks; see perpkit.strategy.supply
+    modules: tuple[ModuleType, ...] = field(default=(), compare=False, repr=False)  # the sources'
     members: tuple[Member, ...] = ()  # of a portfolio
 
     @property
@@ -157,8 +159,37 @@ def load(what: str) -> Strategy:
     doc = (module.__doc__ or "").strip().partition("\n")[0]
     name = file.stem if _is_path(what) else what
     return Strategy(
-        name, file, doc, known, memory, decide, targets, tuple(own), constants, requires
+        name,
+        file,
+        doc,
+        known,
+        memory,
+        decide,
+        targets,
+        tuple(own),
+        constants,
+        requires,
+        tuple(own.values()),
     )
+
+
+@contextmanager
+def in_place(strategy: Strategy) -> Iterator[None]:
+    """Have a strategy's modules where imports find them, as they were when it was loaded.
+
+    Loading another strategy takes them away, and numba, which names compiled code by its module,
+    could not find that code in its cache again.
+    """
+    before = {module.__name__: sys.modules.get(module.__name__) for module in strategy.modules}
+    sys.modules.update({module.__name__: module for module in strategy.modules})
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
 
 
 def _check_decide(decide: Callable[..., None], where: str) -> None:
@@ -218,18 +249,6 @@ def _import(file: Path) -> ModuleType:
         sys.path.remove(str(file.parent))
         _helpers.update(_beside(file.parent, set(sys.modules) - before))
     return module
-
-
-def own_modules() -> dict[str, ModuleType]:
-    """Modules of the strategy loaded last, which loading another takes out of the way."""
-    return {name: sys.modules[name] for name in _helpers if name in sys.modules}
-
-
-def put_back(modules: dict[str, ModuleType]) -> None:
-    """Let modules of strategies stand that are compiled, and kept, together."""
-    for name, module in modules.items():
-        sys.modules.setdefault(name, module)
-        _helpers.add(name)
 
 
 def line_of(error: BaseException, file: Path) -> str:

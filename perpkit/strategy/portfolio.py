@@ -15,7 +15,6 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ import numpy as np
 from perpkit.config import RunConfig
 from perpkit.errors import RequestError, StrategyError, nearest
 from perpkit.strategy import allot, chain, subbooks, together
-from perpkit.strategy.load import PORTFOLIO, Member, Strategy, own_modules, put_back
+from perpkit.strategy.load import PORTFOLIO, Member, Strategy
 from perpkit.strategy.load import load as load_one
 from perpkit.strategy.params import bind
 
@@ -55,12 +54,7 @@ def load_portfolio(what: str) -> Strategy:
     """
     file = Path(what)
     told = _read(file)
-    members: list[Member] = []
-    modules: dict[str, ModuleType] = {}
-    for name, table in told.items():
-        members.append(_member(file, name, table))
-        modules |= own_modules()
-    put_back(modules)
+    members = tuple(_member(file, name, table) for name, table in told.items())
     if not members:
         raise StrategyError(
             f"{file.name}: has no member; write a table each, with strategy and capital_share"
@@ -87,8 +81,8 @@ def load_portfolio(what: str) -> Strategy:
         None,
         (*sources, *RULES),
         repr([m.strategy.digest for m in members]),
-        None,
-        tuple(members),
+        members=members,
+        modules=tuple(module for member in members for module in member.strategy.modules),
     )
 
 

@@ -1,7 +1,7 @@
 """What is announced of an underlying, laid on the clock: its next dividend, its next report.
 
-An hour knows what was announced by then and nothing else. Of an action whose row does not say when
-it was announced nothing is known before the hour in which it takes effect.
+An hour knows what was announced by then and nothing else. An action whose row does not say when it
+was announced is never told: it is known when it takes effect, and is past then.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Ahead(NamedTuple):
     kind: str
     due_ns: int  # the full hour from its time on, which is counted down to
     first: int  # row from which it is known
-    last: int  # row after the last in which it is still to come
+    last: int  # row in which it takes effect, and is no longer to come
     row: dict[str, Any]  # of the dataset's table
 
 
@@ -44,13 +44,10 @@ def ahead_of(dataset: Dataset, tape: Tape, names: Instruments) -> Iterator[Ahead
         effective = int(np.searchsorted(time_ns, at_ns, side="left"))
         if kind == DIVIDEND:
             effective = priced_from(effective, tape.phase[:, u] == Phase.CLOSED)
-        first = effective
-        if row["announced"] is not None:
-            known_ns = to_ns(row["announced"])
-            first = min(int(np.searchsorted(time_ns, known_ns, side="left")), effective)
-        last = min(effective + 1, len(time_ns))
-        if at_ns > time_ns[0] and first < last:
-            yield Ahead(u, kind, due_ns, first, last, row)
+        if at_ns > time_ns[0] and row["announced"] is not None:
+            known = int(np.searchsorted(time_ns, to_ns(row["announced"]), side="left"))
+            if known < effective:
+                yield Ahead(u, kind, due_ns, known, effective, row)
 
 
 def lay_announced(

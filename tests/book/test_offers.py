@@ -80,6 +80,28 @@ def test_a_pool_takes_a_share_of_what_it_holds(lab):
     assert run.fills[0].size * 100.0 == pytest.approx(usd)  # at the mid, as the book cuts
 
 
+def test_what_a_pool_adds_for_size_is_what_it_takes(lab):
+    """A round trip of 2,500 USD loses twice the mean of a purchase and a sale, to second order."""
+    px = [100.0] * 4
+    market = lab.market(px, bid=px, liquidity=20_000.0, take=[DEX], half_spread=0.0)
+    _, tokens, run = shown(lab, market, {0: (0.0, 25.0), 1: (0.0, 0.0)})
+    x = 2_500.0 * float(tokens[0]["impact_per_usd"][0])
+    assert x == 0.25
+    bought, sold = run.fills
+    assert bought.px == pytest.approx(100.0 * (1.0 + x / (1.0 - x)))
+    assert sold.px == pytest.approx(100.0 * (1.0 - x / (1.0 + x)))
+    assert (bought.px - sold.px) / 200.0 == pytest.approx(x / (1.0 - x**2))
+
+
+def test_size_costs_nothing_at_an_open_quote(lab):
+    told = {"bid": [99.9] * 3, "ask": [100.1] * 3, "liquidity": 20_000.0, "take": [QUOTE, DEX]}
+    live = np.array([True, False, True])
+    _, tokens, _ = shown(lab, lab.market([100.0] * 3, live=live, **told))
+    assert [x["impact_per_usd"][0] for x in tokens] == [0.0, 1e-4, 0.0]
+    _, tokens, _ = shown(lab, lab.market([100.0] * 3, live=False, **(told | {"take": [QUOTE]})))
+    assert [x["impact_per_usd"][0] for x in tokens] == [0.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("told", "wanted"),
     [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -92,3 +95,88 @@ def work(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     return folder
+
+
+# --------------------------------------------------------------------------- in a terminal
+
+
+class Seen(NamedTuple):
+    """What a terminal was sent."""
+
+    code: int
+    raw: str
+
+    @property
+    def text(self) -> str:
+        """Without what colours it and moves its cursor."""
+        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", self.raw)
+
+    @property
+    def left(self) -> list[str]:
+        """Lines that stay: what is erased before the next is written is not among them."""
+        last = re.split(r"\r\x1b\[1A\x1b\[2K", self.raw)[-1]
+        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", last).replace("\r", "").split("\n")
+
+
+Watch = Callable[..., Seen]
+
+
+@pytest.fixture
+def watch(executable: str, plain_env: dict[str, str]) -> Watch:
+    """Run the command in a terminal; Ctrl-C when a text has shown, or a file is there.
+
+    And once more when the file `then` is there.
+    """
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    def run(
+        *told: object,
+        cwd: Path,
+        columns: int = 100,
+        stop_at: str | Path | None = None,
+        after_s: float = 0.0,
+        then: Path | None = None,
+        **env: str,
+    ) -> Seen:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        around = {k: v for k, v in plain_env.items() if k not in {"COLUMNS", "LINES"}}
+        # A shell's background job ignores SIGINT and hands that on.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(
+            [executable, *(str(a) for a in told)],
+            cwd=cwd,
+            env=around | {"TERM": "xterm-256color"} | env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        raw, due = b"", None
+        try:
+            while piece := _read(ours):
+                raw += piece
+                shown = isinstance(stop_at, str) and stop_at.encode() in raw
+                if due is None and (shown or (isinstance(stop_at, Path) and stop_at.exists())):
+                    due = time.monotonic() + after_s
+                if due is not None and time.monotonic() >= due:
+                    process.send_signal(signal.SIGINT)
+                    due, stop_at, then = None, then, None
+            return Seen(process.wait(timeout=120), raw.decode("utf-8"))
+        finally:
+            signal.signal(signal.SIGINT, before)
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+    return run
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux says so when the other end is closed
+        return b""

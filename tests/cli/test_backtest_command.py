@@ -12,7 +12,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-FRAMES = ("accounts", "attribution", "equity", "events", "fills", "funding", "positions")
+FRAMES = (
+    *("accounts", "against", "attribution", "equity", "events", "fills", "funding", "market"),
+    *("positions", "quotes"),
+)
+REPORT = "report.html"
 # A month of the demo trades only if the rule looks back less than its default of three days.
 QUICK = ("--set", "lookback_hours=24", "--set", "exit_apr=0.05")
 Command = Callable[..., Any]
@@ -56,7 +60,8 @@ def test_a_name_alone_plays_the_demo_from_any_folder(on_the_demo: tuple[Any, Pat
     assert [p.name for p in folder.iterdir()] == ["runs"]
     assert [p.name for p in (folder / "runs").iterdir()] == ["funding_carry-demo"]
     made = sorted(p.name for p in (folder / "runs" / "funding_carry-demo").iterdir())
-    assert made == sorted([*(f"{n}.parquet" for n in FRAMES), "manifest.json", "summary.json"])
+    parquet = [f"{name}.parquet" for name in FRAMES]
+    assert made == sorted([*parquet, "manifest.json", REPORT, "summary.json"])
 
 
 def test_summary_is_plain_and_within_100_columns(on_the_demo: tuple[Any, Path]) -> None:
@@ -91,7 +96,8 @@ def test_summary_says_what_matters(on_the_demo: tuple[Any, Path]) -> None:
         assert warning in re.sub(r"\s+", " ", ran.out)
     for name in ("margin_share", "half_spread_frac", "risk_free_apr", "updates_per_hour"):
         assert name in ran.out.partition("\nAssumed\n")[2]
-    assert ran.out.endswith(f"Files  {Path('runs') / 'funding_carry-demo'}\n")
+    made = Path("runs") / "funding_carry-demo"
+    assert ran.out.endswith(f"Files  {made}\nReport {made / REPORT}\n")
 
 
 def test_summary_of_many_coins_keeps_its_width(
@@ -198,10 +204,13 @@ def test_again_it_is_the_same_and_replaces_its_result(
 ) -> None:
     told = ("backtest", "funding_carry", "--data", month, *QUICK, "--out", "r")
     assert inside(*told, cwd=work).code == 0
-    (work / "r" / "report.html").write_text("of the old result")
+    (work / "r" / REPORT).write_text("of the old result")
     assert inside(*told, cwd=work).code == 0
     same(reference, work / "r")
-    assert not (work / "r" / "report.html").exists()
+    assert (work / "r" / REPORT).read_bytes() == (reference / REPORT).read_bytes()
+    assert inside(*told, "--no-report", cwd=work).code == 0
+    assert not (work / "r" / REPORT).exists(), "it was of the old result"
+    assert inside(*told, cwd=work).code == 0
     (work / "r" / "thesis.txt").write_text("nobody's result")
     assert inside(*told, cwd=work).code == 2
     assert (work / "r" / "thesis.txt").exists()
@@ -209,6 +218,50 @@ def test_again_it_is_the_same_and_replaces_its_result(
         one, other = (f / f"{name}.parquet" for f in (reference, work / "r"))
         assert one.read_bytes() == other.read_bytes()
     assert [p.name for p in work.iterdir()] == ["r"]
+
+
+def test_the_report_sets_the_run_against_cash_and_the_tokens_alone(reference: Path) -> None:
+    against = pl.read_parquet(reference / "against.parquet")
+    assert against["strategy"].unique(maintain_order=True).to_list() == ["cash", "spot_hold"]
+    assert against.filter(pl.col("strategy") == "cash")["equity_usd"].unique().to_list() == [1e5]
+    text = (reference / REPORT).read_text(encoding="utf-8")
+    assert "<h1>r</h1>" in text
+    assert "spot_hold" in text
+
+
+def test_without_a_report_nothing_is_played_beside(
+    inside: Command, month: Path, reference: Path, work: Path
+) -> None:
+    told = ("backtest", "funding_carry", "--data", month, *QUICK, "--no-report", "--out", "r")
+    ran = inside(*told, cwd=work)
+    assert ran.code == 0
+    assert "Report" not in ran.out
+    assert not (work / "r" / REPORT).exists()
+    assert pl.read_parquet(work / "r" / "against.parquet").is_empty()
+    assert_frame_equal(frames(work / "r")["equity"], frames(reference)["equity"], check_exact=True)
+
+
+def test_a_benchmark_is_not_set_against_itself(inside: Command, month: Path, work: Path) -> None:
+    assert inside("backtest", "cash", "--data", month, "--out", "r", cwd=work).code == 0
+    against = pl.read_parquet(work / "r" / "against.parquet")
+    assert against["strategy"].unique().to_list() == ["spot_hold"]
+
+
+def test_a_report_that_cannot_be_made_leaves_what_was(
+    inside: Command, month: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from perpkit.report import page
+
+    told = ("backtest", "funding_carry", "--data", month, *QUICK, "--out", "r")
+    assert inside(*told, cwd=work).code == 0
+    before = {file.name: file.read_bytes() for file in (work / "r").iterdir()}
+    monkeypatch.setattr(page, "find_spec", lambda _: None)
+    page._library.cache_clear()
+    ran = inside(*told, "--capital", 5, cwd=work)
+    page._library.cache_clear()
+    assert (ran.code, ran.out) == (2, "")
+    assert "pip install plotly" in ran.err
+    assert {file.name: file.read_bytes() for file in (work / "r").iterdir()} == before
 
 
 def test_a_strategy_by_path(command: Command, month: Path, work: Path) -> None:
@@ -228,7 +281,8 @@ def test_help_names_every_option(command: Command, work: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     for option in (
         "--data", "--config", "--set", "--from", "--to", "--out", "--capital", "--json",
-        "--pure-python", "--debug", "--rules", "the shipped demo", "runs/STRATEGY-DATASET",
+        "--pure-python", "--no-report", "--debug", "--rules", "the shipped demo",
+        "runs/STRATEGY-DATASET",
     ):  # fmt: skip
         assert option in ran.out, option
 

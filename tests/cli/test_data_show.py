@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,11 +155,15 @@ def test_json_lists_every_gap(shown: Path, inside: Command, work: Path) -> None:
     assert told["perps"]["xyz:AAPL"]["terms"] is None
 
 
-def test_a_terminal_in_colour_gets_a_drawn_picture(
-    shown: Path, inside: Command, work: Path
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_terminal_gets_a_drawn_picture_and_a_pipe_a_plain_one(
+    shown: Path, inside: Command, watch: Command, work: Path
 ) -> None:
-    assert "█" in inside("data", "show", shown, cwd=work, FORCE_COLOR="1").out
-    assert "█" not in inside("data", "show", shown, cwd=work, FORCE_COLOR="1", NO_COLOR="1").out
+    utf = {"LC_ALL": "C.UTF-8"}
+    for colour in ({}, {"NO_COLOR": "1"}):
+        assert "█" in watch("data", "show", shown, cwd=work, **utf, **colour).text
+    assert "█" not in watch("data", "show", shown, cwd=work, LC_ALL="C").text
+    assert inside("data", "show", shown, cwd=work, FORCE_COLOR="1").out.isascii()
 
 
 def test_a_folder_that_is_no_dataset_is_refused(inside: Command, work: Path) -> None:

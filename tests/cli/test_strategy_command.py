@@ -57,7 +57,8 @@ def test_parameters_are_told_beside_them(inside: Command, work: Path, home: Path
         for p in carry.parameters:
             told = [row for row in rows if row[:1] == [p.name]]
             assert p.help.split()[0] in {word for row in told for word in row[4:]}
-            assert f"{p.default:g}" in {row[1] for row in told}
+            default = str(p.default).lower() if p.kind is bool else f"{p.default:g}"
+            assert default in {row[1] for row in told}
     assert carry.digest in shown.out
 
 

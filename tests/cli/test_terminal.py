@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -26,82 +24,7 @@ STOPPED = "perpkit: stopped; nothing was written"
 Command = Callable[..., Any]
 
 
-class Seen(NamedTuple):
-    """What a terminal was sent."""
-
-    code: int
-    raw: str
-
-    @property
-    def text(self) -> str:
-        """Without what colours it and moves its cursor."""
-        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", self.raw)
-
-    @property
-    def left(self) -> list[str]:
-        """Lines that stay: what is erased before the next is written is not among them."""
-        last = re.split(r"\r\x1b\[1A\x1b\[2K", self.raw)[-1]
-        return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", last).replace("\r", "").split("\n")
-
-
-Watch = Callable[..., Seen]
-
-
-@pytest.fixture
-def watch(executable: str, plain_env: dict[str, str]) -> Watch:
-    """Run the command in a terminal; Ctrl-C when a text has shown, or a file is there."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    def run(
-        *told: object,
-        cwd: Path,
-        columns: int = 100,
-        stop_at: str | Path | None = None,
-        after_s: float = 0.0,
-        **env: str,
-    ) -> Seen:
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        around = {k: v for k, v in plain_env.items() if k not in {"COLUMNS", "LINES"}}
-        # A shell's background job ignores SIGINT and hands that on.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        process = subprocess.Popen(
-            [executable, *(str(a) for a in told)],
-            cwd=cwd,
-            env=around | {"TERM": "xterm-256color"} | env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-        raw, due = b"", None
-        try:
-            while piece := _read(ours):
-                raw += piece
-                shown = isinstance(stop_at, str) and stop_at.encode() in raw
-                if due is None and (shown or (isinstance(stop_at, Path) and stop_at.exists())):
-                    due = time.monotonic() + after_s
-                if due is not None and time.monotonic() >= due:
-                    process.send_signal(signal.SIGINT)
-                    due, stop_at = None, None
-            return Seen(process.wait(timeout=120), raw.decode("utf-8"))
-        finally:
-            signal.signal(signal.SIGINT, before)
-            process.kill()
-            process.wait()
-            os.close(ours)
-
-    return run
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # Linux says so when the other end is closed
-        return b""
+Watch = Callable[..., Any]
 
 
 # --------------------------------------------------------------------------- under way
@@ -192,9 +115,9 @@ def test_stages_in_a_thread_that_may_not_listen() -> None:
     done: list[str] = []
 
     def run() -> None:
-        with stages() as (stage, progress):
-            stage("one")
-            progress(1, 2)
+        with stages() as under_way:
+            under_way.stage("one")
+            under_way.progress(1, 2)
             done.append("one")
 
     thread = Thread(target=run)
@@ -214,6 +137,28 @@ def test_no_color_is_obeyed(watch: Watch, month: Path, work: Path) -> None:
     bare = watch(*told, cwd=work, NO_COLOR="1")
     assert not re.search(r"\x1b\[[\d;]*m", bare.raw)
     assert bare.left == coloured.left
+
+
+@posix
+@pytest.mark.parametrize(
+    ("env", "drawn"),
+    [
+        ({"LC_ALL": "C.UTF-8"}, True),
+        ({"LC_ALL": "C.UTF-8", "NO_COLOR": "1"}, True),
+        ({"LC_ALL": "C"}, False),
+        ({"LC_ALL": "C.UTF-8", "TERM": "dumb"}, False),
+        ({"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "cp1252"}, False),
+    ],
+)
+def test_charts_are_of_characters_that_the_terminal_shows(
+    watch: Watch, month: Path, work: Path, env: dict[str, str], drawn: bool
+) -> None:
+    seen = watch("backtest", "funding_carry", "--data", month, cwd=work, **env)
+    assert seen.code == 0
+    left = "\n".join(seen.left)
+    assert "Over time" in left
+    assert ("█" in left) == drawn
+    assert drawn or left.isascii()
 
 
 @posix
@@ -250,7 +195,7 @@ def test_the_summary_keeps_its_width(result: Result, columns: int) -> None:
     equity = f"Final equity {result.summary['final_equity_usd']:,.2f} USD"
     for label in ("4 perps and 4 tokens", equity, "Largest oracle lag", "Files r"):
         assert label in together, label
-    bars = [line for line in lines if "|" in line]
+    bars = [line for line in lines[lines.index("Where it came from") :] if "|" in line]
     assert len(bars) > 3
     assert len({line.index("|") for line in bars}) == 1
     two = any("Final equity" in line and "Net APR" in line for line in lines)

@@ -1,16 +1,19 @@
 """The pages of docs/ hold: their code runs, their links resolve, their tables are current.
 
 A block that begins with a comment naming a file (`# my_strategy.py`) is saved under that name
-before it runs; a ```text block right after a ```python block is what that block prints.
+before it runs; a ```text block right after a ```python block is what that block prints. Lines of a
+```sh block that call perpkit run too, in the same folder; ```text blocks below it are lines of what
+they print, in its order.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -23,6 +26,7 @@ import pytest
 import perpkit
 from perpkit import strategy
 from perpkit.arrays import Event, Past, Reason
+from perpkit.cli import main
 from perpkit.cli.strategy import _HOURS, _SECONDS
 from perpkit.config import RunConfig, check_config
 from perpkit.config_table import document
@@ -94,8 +98,9 @@ def names(rows: list[list[str]]) -> list[str]:
 def test_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERPKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "100")
     namespace: dict[str, Any] = {"__name__": page.stem}
-    printed = ""
+    printed, of_shell = "", False
     for block in blocks(page):
         if block.file is not None:
             file = tmp_path / block.file
@@ -104,9 +109,31 @@ def test_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
         if block.language == "python":
             with redirect_stdout(StringIO()) as out:
                 exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)
-            printed = out.getvalue()
+            printed, of_shell = out.getvalue(), False
+        elif block.language == "sh":
+            printed, of_shell = shell(block, page), True
+        elif block.language == "text" and of_shell:
+            left = iter(printed.splitlines())
+            lost = [line for line in block.text.splitlines() if line not in left]
+            assert not lost, (
+                f"{page.name}:{block.line}: not printed are {lost}; printed is\n{printed}"
+            )
         elif block.language == "text" and block.follows == 0:
             assert printed == block.text, f"{page.name}:{block.line}"
+
+
+def shell(block: Block, page: Path) -> str:
+    """What the calls of perpkit in a block print."""
+    printed = ""
+    for line in block.text.splitlines():
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        if words[:1] != ["perpkit"]:
+            continue
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            code = main(words[1:])
+        assert code == 0, f"{page.name}:{block.line}: {line}: {err.getvalue()}"
+        printed += out.getvalue()
+    return printed
 
 
 @EVERY_PAGE
@@ -118,7 +145,10 @@ def test_toml_of_the_page_parses(page: Path) -> None:
                 check_config(told)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda p: p.stem)
+READ = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "benchmarks").glob("*.md"), *PAGES]
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_relative_links_resolve(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\[[^\]]*\]\(([^)]+)\)", text):
@@ -132,7 +162,9 @@ def test_relative_links_resolve(page: Path) -> None:
 
 
 def anchors(page: Path) -> list[str]:
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    """Anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
 
 

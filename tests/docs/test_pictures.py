@@ -1,4 +1,4 @@
-"""The pictures of docs/ are what their script draws, and are shown."""
+"""The pictures of docs/pictures and docs/concepts are what their scripts draw, and are shown."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ from xml.etree import ElementTree as ET
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PICTURES = DOCS / "pictures"
+FOLDERS = (DOCS / "pictures", DOCS / "concepts")
+DRAWN = sorted(path for folder in FOLDERS for path in folder.glob("*.svg"))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def script() -> dict[str, Any]:
-    return runpy.run_path(str(PICTURES / "make.py"), run_name="pictures")
-
-
-def test_drawn_again_they_are_the_same(script: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
+def test_drawn_again_they_are_the_same(folder: Path, tmp_path: Path) -> None:
+    script: dict[str, Any] = runpy.run_path(str(folder / "make.py"), run_name="pictures")
     script["main"](tmp_path)
-    shipped = sorted(path.name for path in PICTURES.glob("*.svg"))
+    shipped = sorted(path.name for path in folder.glob("*.svg"))
     assert sorted(path.name for path in tmp_path.iterdir()) == shipped == sorted(script["PICTURES"])
     for name in shipped:
         again = (tmp_path / name).read_bytes()
-        assert again == (PICTURES / name).read_bytes(), "run python docs/pictures/make.py"
+        assert again == (folder / name).read_bytes(), f"run python docs/{folder.name}/make.py"
 
 
-@pytest.mark.parametrize("path", sorted(PICTURES.glob("*.svg")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", DRAWN, ids=lambda p: p.stem)
 def test_a_picture_stays_on_its_paper_and_says_what_it_shows(path: Path) -> None:
     picture = ET.parse(path).getroot()
     width, height = float(picture.get("width", 0)), float(picture.get("height", 0))
@@ -47,5 +45,5 @@ def test_a_picture_stays_on_its_paper_and_says_what_it_shows(path: Path) -> None
 
 def test_every_picture_is_shown_by_a_page() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
-    for path in PICTURES.glob("*.svg"):
-        assert f"](pictures/{path.name})" in pages
+    for path in DRAWN:
+        assert f"]({path.parent.name}/{path.name})" in pages

@@ -26,7 +26,7 @@ GAP = (datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
 MISSED = "coin", "sim:FALC"
 SPAN: dict[str, Any] = {"start": FIRST, "end": LAST, "coins": COINS}
 CASES: dict[str, dict[str, Any]] = {
-    "plain": {"config": SPAN},
+    "plain": {"config": SPAN, "against": ("cash", "spot_hold")},
     # Too little margin and too much of a position: cut orders, transfers late and refused, a
     # liquidation, and trading on after it.
     "strained": {
@@ -89,6 +89,10 @@ def cut(result: Result) -> dict[str, Table]:
         "funding": frames["funding"].filter(weekly | (gap & (pl.col(MISSED[0]) == MISSED[1]))),
         "fills": frames["fills"].drop("strategy", "settlement_id"),
         "events": frames["events"],
+        # What was traded in is the same in both cases, and theirs stand in positions and funding.
+        "market": frames["market"].filter(gap & (pl.col(MISSED[0]) == MISSED[1])),
+        "quotes": frames["quotes"].filter(gap & (pl.col("token") == "FALCx")),
+        "against": frames["against"].filter(weekly),
     }
     made: dict[str, Table] = {
         name: (frame.columns, [list(row) for row in frame.iter_rows()])

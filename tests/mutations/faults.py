@@ -8,6 +8,7 @@ import incident_faults
 import lock_faults
 import margin_faults
 import market_faults
+import offer_faults
 import path_faults
 import settlement_faults
 import trade_faults
@@ -19,4 +20,5 @@ FAULTS = [
     *(*margin_faults.FAULTS, *forced_faults.FAULTS),
     *(*treasury_faults.FAULTS, *incident_faults.FAULTS, *lock_faults.FAULTS, *trade_faults.FAULTS),
     *(*settlement_faults.FAULTS, *action_faults.FAULTS, *way_faults.FAULTS, *calm_faults.FAULTS),
+    *offer_faults.FAULTS,
 ]

@@ -29,7 +29,7 @@ NAMES = (
     *("issuer-insolvency", "settlement-fail", "cross-chain-gap", "adl-cascade", "split-week"),
 )
 # Enters at once and stays, so that what happens finds a position.
-STEADY = {"enter_apr": -5.0, "exit_apr": -9.0, "lookback_hours": 24, "cost_frac": 0.0}
+STEADY = {"enter_apr": -5.0, "exit_apr": -9.0, "lookback_hours": 24, "gate": False}
 XYZ = ("wrong-print",)  # a print shows in a mark that follows the oracle
 Play = Callable[..., Result]
 

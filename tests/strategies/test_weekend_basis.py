@@ -144,3 +144,26 @@ def test_a_token_hedges_one_perp(week: Write) -> None:
     data = week(MONDAY, HOURS, ahead(0.01), venues=("sim", "xyz"))
     found = fills(data, AROUND_THE_CLOCK, fade=False)
     assert [name for _, name, _ in found] == ["ABCx", "sim:ABC"] * 2
+
+
+# --------------------------------------------------------------------------- the gate
+
+
+def test_a_basis_must_pay_for_the_round_trip_that_is_shown(week: Write) -> None:
+    """0.8% off the last price, and fills that cost 0.85% in and out."""
+    data = week(MONDAY, HOURS, ahead(0.008))
+    dear = {"slippage_frac": 0.0036, "half_spread_frac": 0.0, "terms": {"taker_frac": 0.00065}}
+    assert len(fills(data)) == 2
+    assert fills(data, dear) == []
+    assert len(fills(data, dear, gate=False)) == 2
+    assert len(fills(week(MONDAY, HOURS, ahead(0.01), name="far"), dear)) == 2
+
+
+def test_the_depth_of_a_pool_is_in_what_a_hedge_costs(week: Write) -> None:
+    """10,000 USD against a pool of 400,000 cost 5% each way, of 20 million 0.1%."""
+    pool = AROUND_THE_CLOCK | {"token_way": {"ABCx": "dex"}, "token_fee_frac": 0.0}
+    shallow = week(MONDAY, HOURS, ahead(0.01), liquidity=4e5)
+    assert fills(shallow, pool, fade=False) == []
+    assert len(fills(shallow, pool, fade=False, gate=False)) == 4
+    deep = week(MONDAY, HOURS, ahead(0.01), liquidity=2e7, name="deep")
+    assert len(fills(deep, pool, fade=False)) == 4

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +131,41 @@ def test_a_helper_beside_the_file_is_compiled_in(write: Write, week: Path) -> No
 # --------------------------------------------------------------------------- plans
 
 PLAN = "import numpy as np\n"
+
+
+TWO = """
+import sys
+from perpkit.strategy.door import compiled_entry
+from perpkit.strategy.load import load
+for strategy in [load(path) for path in sys.argv[1:]]:
+    compiled_entry(strategy)
+"""
+
+
+def test_two_strategies_are_found_in_the_cache_by_the_next_process(tmp_path: Path) -> None:
+    """Each with a helper of the same name beside it, which loading the other one takes away."""
+    paths = []
+    for n in (1, 2):
+        folder = tmp_path / f"of_{n}"
+        folder.mkdir()
+        helper = f"from perpkit.strategy import rule\n\n@rule\ndef units():\n    return {n}.0\n"
+        (folder / "own_size.py").write_text(helper, encoding="utf-8")
+        file = folder / f"buys_{n}.py"
+        file.write_text(
+            "from own_size import units\n\n"
+            "def decide(t, past, book, p, mine, target):\n    target.perps[0] = units()\n",
+            encoding="utf-8",
+        )
+        paths.append(str(file))
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", TWO, *paths],
+            check=True,
+            env={**os.environ, "PERPKIT_CACHE": str(cache)},
+        )
+        made = sorted(path.name.rpartition("-")[0] for path in cache.iterdir())
+        assert made == ["strategy", "strategy"], "a second form was compiled, as one was not found"
 
 
 def test_a_plan(write: Write, week: Path) -> None:

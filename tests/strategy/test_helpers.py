@@ -21,6 +21,7 @@ from perpkit.strategy.door import PLAIN, _entry
 from perpkit.strategy.helpers import (
     close_pair,
     equity_usd,
+    fill_cost_frac,
     gross_usd,
     hysteresis,
     lots,
@@ -114,6 +115,10 @@ def test_the_cost_of_a_pair_is_that_of_both_legs(book: View) -> None:
     assert math.isnan(pair_cost_frac(told, book, 0, 1e4))
     told.volume_usd[-1] = 1e6
     assert pair_cost_frac(told, book, 0, 1e4) == pytest.approx(0.0033 + 0.01)
+    assert fill_cost_frac(told, book, 0, 1e4) == pytest.approx(0.0113)
+    book.tokens.impact_per_usd[:] = 2.0 / 1e6
+    assert pair_cost_frac(told, book, 0, 1e4) == pytest.approx(0.0133 + 0.02 / (1 - 0.02**2))
+    assert pair_cost_frac(told, book, 0, 1e6) == math.inf
     book.tokens.cost_frac[:] = math.nan
     assert math.isnan(pair_cost_frac(told, book, 0, 1e4))
 

@@ -1,4 +1,4 @@
-"""What is announced: known from its hour on, counted down, and never before."""
+"""What is announced: known from its hour on, counted down until it takes effect, never before."""
 
 from __future__ import annotations
 
@@ -98,24 +98,24 @@ def test_a_dividend_is_known_from_its_announcement_and_counted_down(tmp_path: Pa
     told = past(dataset(tmp_path / "d", [dividend(20.0, 9.5)]))
     hours = told.hours_to_ex_dividend[:, 0]
     assert (hours[:10] == np.inf).all()
-    assert hours[10:21].tolist() == list(np.arange(10.0, -1.0, -1.0))
-    assert (hours[21:] == np.inf).all()
+    assert hours[10:20].tolist() == list(np.arange(10.0, 0.0, -1.0))
+    assert (hours[20:] == np.inf).all()
     assert (told.hours_to_ex_dividend[:, 1] == np.inf).all()
-    assert told.pair_dividend_usd[:, 0].tolist() == [0.0] * 10 + [0.35] * 11 + [0.0] * 75
+    assert told.pair_dividend_usd[:, 0].tolist() == [0.0] * 10 + [0.35] * 10 + [0.0] * 76
     assert not told.pair_dividend_usd[:, 1].any()
 
 
-def test_what_is_not_said_to_be_announced_is_known_in_its_hour_alone(tmp_path: Path) -> None:
-    told = past(dataset(tmp_path / "d", [dividend(20.5, None), earnings(30.0, None)]))
-    assert np.flatnonzero(np.isfinite(told.hours_to_ex_dividend[:, 0])).tolist() == [21]
-    assert told.hours_to_ex_dividend[21, 0] == 0.0
-    assert np.flatnonzero(told.pair_dividend_usd[:, 0]).tolist() == [21]
-    assert np.flatnonzero(np.isfinite(told.hours_to_earnings[:, 0])).tolist() == [30]
+def test_what_is_not_said_to_be_announced_is_never_told(tmp_path: Path) -> None:
+    late = [dividend(40.0, 40.0), earnings(50.5, 50.5)]  # said when it happens
+    told = past(dataset(tmp_path / "d", [dividend(20.5, None), earnings(30.0, None), *late]))
+    assert (told.hours_to_ex_dividend == np.inf).all()
+    assert (told.hours_to_earnings == np.inf).all()
+    assert not told.pair_dividend_usd.any()
 
 
 def test_an_hour_between_two_is_counted_from_the_full_hour_after_it(tmp_path: Path) -> None:
     told = past(dataset(tmp_path / "d", [earnings(20.25, 18.0)]))
-    assert told.hours_to_earnings[17:23, 0].tolist() == [np.inf, 3.0, 2.0, 1.0, 0.0, np.inf]
+    assert told.hours_to_earnings[17:23, 0].tolist() == [np.inf, 3.0, 2.0, 1.0, np.inf, np.inf]
     assert (told.hours_to_ex_dividend == np.inf).all()
 
 
@@ -124,8 +124,8 @@ def test_the_next_of_two_is_shown(tmp_path: Path) -> None:
     told = past(dataset(tmp_path / "d", two))
     assert told.hours_to_ex_dividend[1:6, 0].tolist() == [np.inf, 22.0, 21.0, 20.0, 15.0]
     assert told.pair_dividend_usd[4:6, 0] == pytest.approx([0.7, 0.35])
-    assert told.hours_to_ex_dividend[20:26, 0].tolist() == [0.0, 3.0, 2.0, 1.0, 0.0, np.inf]
-    assert told.pair_dividend_usd[20:22, 0] == pytest.approx([0.35, 0.7])
+    assert told.hours_to_ex_dividend[19:25, 0].tolist() == [1.0, 4.0, 3.0, 2.0, 1.0, np.inf]
+    assert told.pair_dividend_usd[19:21, 0] == pytest.approx([0.35, 0.7])
 
 
 def test_one_dated_on_a_weekend_is_due_until_it_takes_effect(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from perpkit.research.strategy_check.grounds import HOURS
 from perpkit.strategy.load import find
 
 SECONDS: Final = 120.0
+_GLANCE_S = 0.1  # between two looks at how far the child is
 _GRACE_S = 5.0  # in which the child says where it stands
 _CHILD = "from perpkit.research.strategy_check.child import main; main()"
 
@@ -55,8 +57,13 @@ class Request:
     compiled: bool = True
 
 
-def check_strategy(request: Request) -> Report:
+def check_strategy(request: Request, stage: Callable[[str], None] = lambda _: None) -> Report:
     """Check a strategy in a child process with a deadline.
+
+    Parameters
+    ----------
+    request : what to check
+    stage : told which check is under way
 
     Raises
     ------
@@ -69,7 +76,7 @@ def check_strategy(request: Request) -> Report:
     with tempfile.TemporaryDirectory(prefix="perpkit-check-") as told:
         folder = Path(told)
         (folder / "request.json").write_text(_told(request), encoding="utf-8")
-        code = _run(folder, request.seconds)
+        code = _run(folder, request.seconds, stage)
         findings, error = _read(folder)
         if error is not None:
             raise error
@@ -96,8 +103,9 @@ def _told(request: Request) -> str:
     )
 
 
-def _run(folder: Path, seconds: float) -> int | None:
+def _run(folder: Path, seconds: float, stage: Callable[[str], None]) -> int | None:
     """The child's exit code; none where it had to be killed."""
+    stage("checking")
     home = str(Path(__file__).resolve().parents[3])
     paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     with (folder / "stderr.txt").open("wb") as err:
@@ -108,13 +116,31 @@ def _run(folder: Path, seconds: float) -> int | None:
             stdout=subprocess.DEVNULL,
             stderr=err,
         )
+        until, before = time.monotonic() + seconds + _GRACE_S, -1
         try:
-            return child.wait(seconds + _GRACE_S)
-        except subprocess.TimeoutExpired:
-            return None
+            while (code := _ended(child)) is None and time.monotonic() < until:
+                done = _answers(folder)
+                if before != done < len(CHECKS):
+                    stage(f"checking {list(CHECKS)[done]}, {done + 1} of {len(CHECKS)}")
+                    before = done
+            return code
         finally:
             child.kill()
             child.wait()
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a child that ends within a moment."""
+    try:
+        return child.wait(_GLANCE_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _answers(folder: Path) -> int:
+    """How many questions the child has answered."""
+    file = folder / "report.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 def _read(folder: Path) -> tuple[list[Finding], PerpkitError | None]:

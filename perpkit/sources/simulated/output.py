@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +22,12 @@ _FILES = (*_OURS, "shocks.parquet")
 
 
 def simulate(
-    request: Request, out: Path, *, name: str | None = None, made_by: str | None = None
+    request: Request,
+    out: Path,
+    *,
+    name: str | None = None,
+    made_by: str | None = None,
+    stage: Callable[[str], None] = lambda _: None,
 ) -> World:
     """Simulate and write a dataset folder; it appears whole or not at all.
 
@@ -34,6 +40,8 @@ def simulate(
         The dataset's name; none: the scenario's.
     made_by : str, optional
         The command that its README names; none: ``perpkit data simulate``.
+    stage : optional
+        Told the name of each phase as it begins.
 
     Raises
     ------
@@ -43,8 +51,10 @@ def simulate(
         If the hours are outside the tables of days, or bars are wrong or lacking.
     """
     _refuse_other(out)
+    stage("making the market")
     world = make_world(request)
     tables = make_tables(world)
+    stage("writing")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -96,7 +106,7 @@ def _replace(beside: Path, out: Path) -> None:
     out.replace(aside / "old")
     try:
         beside.replace(out)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         (aside / "old").replace(out)
         raise
     finally:

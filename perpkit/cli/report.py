@@ -1,0 +1,43 @@
+"""``perpkit report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perpkit.cli.options import Debug
+
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Result folders; several are compared.")
+]
+
+
+def report(
+    runs: Runs,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page; default RUN/report.html, comparison.html."),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write pictures of the panels too; needs Chromium."),
+    ] = None,
+    theme: Annotated[str, typer.Option(metavar="light|dark", help="Of the pictures.")] = "light",
+    debug: Debug = False,
+) -> None:
+    """Write the report of a result folder, or one page that compares several."""
+    from perpkit.report.page import page, put
+    from perpkit.report.reading import read_run
+
+    if png is not None:
+        from perpkit.report.pictures import browser_path, write_pictures
+
+        browser_path(theme)
+    found = [read_run(folder) for folder in runs]
+    text, file = page(found[0]), out or runs[0] / "report.html"
+    print(f"Report   {put(text, file)}")
+    if png is not None:
+        made = write_pictures(text, png, theme)
+        print(f"Pictures {len(made)} in {png}")
