@@ -227,7 +227,7 @@ def _held(positions: pl.DataFrame, names: Names, strategies: list[str], time_ms:
     )
 
 
-def _netted(positions: pl.DataFrame) -> pl.DataFrame:
+def netted(positions: pl.DataFrame) -> pl.DataFrame:
     """One row an hour, account and instrument, whoever holds it; none where nothing is left."""
     if positions["strategy"].n_unique() < 2:
         return positions
@@ -285,7 +285,7 @@ def read(frames: Mapping[str, pl.DataFrame], context: Context) -> Run:
         {cause: floats(equity[f"{cause}_usd"]) for cause in CAUSES},
         len(strategies),
         _held(positions, names, strategies, time_ms),
-        _held(_netted(positions), names, strategies, time_ms),
+        _held(netted(positions), names, strategies, time_ms),
         _booked(frames["attribution"], names, strategies, time_ms),
         rate,
         _oracle(settled_px, names, time_ms),
