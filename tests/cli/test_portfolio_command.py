@@ -18,12 +18,12 @@ BOTH = """\
 [carry]
 strategy = "funding_carry"
 capital_share = 0.5
-params = {lookback_hours = 24, cost_frac = 0.0}
+params = {lookback_hours = 24}
 
 [quick]
 strategy = "funding_carry"
 capital_share = 0.25
-params = {lookback_hours = 12, cost_frac = 0.0}
+params = {lookback_hours = 12}
 """
 
 
