@@ -15,6 +15,7 @@ from benchmarks import (
     forming,
     importing,
     memory,
+    reporting,
     simulating,
     squeeze,
     start,
@@ -34,6 +35,7 @@ PARTS = (
     "importing",
     "checking",
     "simulating",
+    "report",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -129,6 +131,19 @@ def show_simulating(rows: list[simulating.Simulating]) -> None:
     table(("simulating", "s", "min-max", "MB"), lines)
 
 
+def show_reporting(rows: list[reporting.Reporting]) -> None:
+    lines = [
+        (
+            *(r.what, f"{r.backtest:.2f}", f"{r.beyond:.2f}", f"{r.least:.2f}-{r.most:.2f}"),
+            f"{r.mb:.2f}",
+            *("-" if s is None else f"{s:.2f}" for s in (r.opened, r.drawn)),
+        )
+        for r in rows
+    ]
+    head = ("report", "backtest s", "beyond it s", "min-max", "MB", "opens s", "all drawn s")
+    table(head, lines)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else ()
@@ -192,6 +207,10 @@ def main() -> None:
         checked = checking.measure()
         show_checking(checked)
         made["checking"] = [c._asdict() for c in checked]
+    if "report" in parts:
+        reported = reporting.measure(told.runs)
+        show_reporting(reported)
+        made["report"] = [r._asdict() for r in reported]
     if told.out is not None:
         told.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten: {told.out}")

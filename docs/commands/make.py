@@ -31,8 +31,9 @@ class Told(NamedTuple):
 TOLD = {
     "backtest": Told(
         "perpkit backtest funding_carry --set enter_apr=0.05 --from 2026-01-01 --out runs/mine",
-        ("run-file", "files", "metrics", "terminal"),
+        ("run-file", "files", "metrics", "report", "terminal"),
     ),
+    "report": Told("perpkit report runs/mine --out mine.html", ("report",)),
     "strategy new": Told("perpkit strategy new my_idea", ("strategies",)),
     "strategy list": Told("perpkit strategy list --params", ("strategies",)),
     "strategy show": Told("perpkit strategy show weekend_basis", ("strategies",)),

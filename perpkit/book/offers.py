@@ -26,18 +26,19 @@ CASH = int(Action.CASH)
 
 @rule
 def token_cost_frac(k: int, tokens: Tokens) -> float:
-    """What a trade of a token costs at its quote, the mean of a purchase and a sale.
-
-    Fee, friction and half the spread. Where its issuer is the only way there is no spread.
-    """
-    if tokens.ways[k] == BY_ISSUER:
-        fees = tokens.mint_fee_frac[k] + tokens.redeem_fee_frac[k]
-        return float(0.5 * fees + tokens.friction_frac[k])
+    """What a trade of a token costs at its quote: fee, friction and half the spread."""
     bid, ask = tokens.bid_px[k], tokens.ask_px[k]
-    half = (ask - bid) / (ask + bid)
+    half, widened = (ask - bid) / (ask + bid), tokens.half_spread_frac[k]  # see perpkit.lend
     if half == 0.0:
-        half = tokens.half_spread_frac[k]
+        half = widened
     return float(half + tokens.friction_frac[k] + tokens.fee_frac[k])
+
+
+@rule
+def issuer_cost_frac(k: int, tokens: Tokens) -> float:
+    """What a trade of a token costs with its issuer: its fees, the mean of both, and friction."""
+    fees = tokens.mint_fee_frac[k] + tokens.redeem_fee_frac[k]
+    return float(0.5 * fees + tokens.friction_frac[k])
 
 
 @rule
@@ -55,14 +56,16 @@ def pool_impact(t: int, k: int, tape: Replay, tokens: Tokens, settings: Settings
 
 
 @rule
-def show_terms(terms: TermsNow, settings: Settings, view: View) -> None:
-    """Show of the perps what holds while the terms do."""
+def show_terms(terms: TermsNow, tokens: Tokens, settings: Settings, view: View) -> None:
+    """Show what holds while the terms do."""
     for m in range(view.perps.shape[0]):
         perp, term = view.perps[m], terms[m]
         perp.lots_per_unit = term.lots_per_unit
         perp.cost_frac = term.fee_frac + term.cost_frac
         perp.impact_coefficient = settings.impact_coefficient
         perp.liquidity_usd = largest_usd(math.inf, term, settings)
+    for k in range(view.tokens.shape[0]):
+        view.tokens[k].cost_frac = issuer_cost_frac(k, tokens)
 
 
 @rule
@@ -104,7 +107,7 @@ def show_offers(
     """Show costs, largest orders and splits of the hour; ``where`` is it and the first played."""
     t, first = where
     if t == first or tape.era[t] != tape.era[t - 1]:
-        show_terms(terms, settings, view)
+        show_terms(terms, book.tokens, settings, view)
     if settings.max_volume_frac < math.inf or tape.capped.shape[1] > 0:
         show_caps(t, tape, terms, settings, view)
     if tape.action_row.shape[0] > 0:
@@ -115,5 +118,6 @@ def show_offers(
         token = view.tokens[k]
         if pools:
             token.impact_per_usd = pool_impact(t, k, tape, tokens, settings)
-        token.cost_frac = token_cost_frac(k, tokens)
+        if tokens.ways[k] != BY_ISSUER:  # else it stands
+            token.cost_frac = token_cost_frac(k, tokens)
         token.liquidity_usd = largest_purchase_usd(t, k, tape, tokens, settings)

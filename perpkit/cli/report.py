@@ -36,7 +36,12 @@ def report(
 
         browser_path(theme)
     found = [read_run(folder) for folder in runs]
-    text, file = page(found[0]), out or runs[0] / "report.html"
+    if len(found) == 1:
+        text, file = page(found[0]), out or runs[0] / "report.html"
+    else:
+        from perpkit.report.comparison import comparison
+
+        text, file = comparison(found), out or Path("comparison.html")
     print(f"Report   {put(text, file)}")
     if png is not None:
         made = write_pictures(text, png, theme)

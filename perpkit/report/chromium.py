@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,7 +29,7 @@ NAMES = (
     "msedge",
 )
 VARIABLE = "PERPKIT_CHROMIUM"
-_PATIENCE_S = 60.0  # for an answer, on a machine that has much else to do
+_PATIENCE_S = 120.0  # for an answer, on a machine that has much else to do
 # In a process of its own, as descriptors 3 and 4 of this one may be somebody's.
 _START = (
     "import os, sys; a, b = os.dup(int(sys.argv[1])), os.dup(int(sys.argv[2])); "
@@ -48,7 +48,7 @@ def find() -> str | None:
     RequestError
         If ``PERPKIT_CHROMIUM`` names nothing that can be run.
     """
-    told = os.environ.get(VARIABLE)
+    told = os.environ.get("PERPKIT_CHROMIUM")
     if told:
         found = shutil.which(told)
         if found is None:
@@ -199,14 +199,9 @@ class Browser:
             raise RequestError(f"{self._path}: the page failed: {said}")
         return told["result"].get("value")
 
-    def picture(self, clip: Sequence[float] | None = None) -> str:
-        """PNG of the window, or of (x, y, width, height) of the page, in base64."""
-        told: dict[str, Any] = {"format": "png"}
-        if clip is not None:
-            x, y, width, height = clip
-            box = {"x": x, "y": y, "width": width, "height": height, "scale": 1}
-            told |= {"clip": box, "captureBeyondViewport": True}
-        found: str = self.call("Page.captureScreenshot", **told)["data"]
+    def picture(self) -> str:
+        """PNG of the window in base64."""
+        found: str = self.call("Page.captureScreenshot", format="png")["data"]
         return found
 
 

@@ -139,7 +139,7 @@ def listed(events: pl.DataFrame) -> Table:
             Column("instrument"),
             Column("account"),
             Column("value", "USD", number=True, about="what it was worth"),
-            Column("what happened"),
+            Column("what happened", wide=True),
         ],
         rows,
         caption=f"{told}, what was done by force first; all are in events.parquet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -13,11 +13,12 @@ from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, numbers, shade, times
 from perpkit.report.reading import Run
 from perpkit.report.thin import POINTS
-from perpkit.units import HOUR_MS, stamp
+from perpkit.units import HOUR_MS
 
 LEGIBLE_HOURS: Final = 120 * 24  # beyond, the nights of every day are noise
 _POINT_BYTES: Final = 24  # a time and a number as text, and a half more that thinning keeps
-_FEWEST: Final = 240
+_FEWEST: Final = 200
+_SHORT: Final = 400  # hours that are drawn each
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,19 @@ def shading(time_ms: I64, closed: B8, extended: B8) -> list[Trace]:
     return made
 
 
-def points(lines: int, kilobytes: int) -> int:
+def shaded(traces: Sequence[Trace]) -> str:
+    """What the shades of a chart are, in words; nothing where there are none."""
+    names = {str(trace.get("name")) for trace in traces}
+    told = "Shaded: the stock's session is closed" if "closed session" in names else ""
+    if "extended session" in names:
+        told += "; along the foot: extended" if told else "Shaded along the foot: extended session"
+    return f"{told}. " if told else ""
+
+
+def points(hours: int, lines: int, kilobytes: int) -> int:
     """Points of each of so many lines that share a number of kilobytes of the page."""
-    return int(np.clip(kilobytes * 1000 // (_POINT_BYTES * max(1, lines)), _FEWEST, POINTS))
+    share = kilobytes * 1000 // (_POINT_BYTES * max(1, lines))
+    return int(np.clip(share, _SHORT if hours <= _SHORT else _FEWEST, POINTS))
 
 
 def thinned(wanted: int, hours: int) -> str:
@@ -138,6 +149,8 @@ def quantiles(values: F64, wanted: tuple[float, ...]) -> F64:
 def mean(values: F64, axis: int) -> F64:
     """Mean along an axis, NaN left out; NaN where nothing is left."""
     there = np.isfinite(values)
+    if there.all():
+        return np.asarray(values.mean(axis=axis), np.float64)
     total, count = np.where(there, values, 0.0).sum(axis=axis), there.sum(axis=axis)
     made: F64 = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return made
@@ -168,8 +181,3 @@ def _in_force(eras: list[tuple[int, float]], time_ms: I64) -> F64:
     begun, values = (np.array(told) for told in zip(*sorted(eras), strict=True))
     era = np.searchsorted(begun, time_ms, side="right") - 1
     return np.where(era >= 0, values[np.maximum(era, 0)], np.nan)
-
-
-def when(time_ms: int) -> str:
-    """An instant as a table tells it."""
-    return stamp(int(time_ms) * 1_000_000)

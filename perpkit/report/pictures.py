@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -17,10 +18,15 @@ _DRAWN = """new Promise((done) => {
   const look = () => (document.documentElement.dataset.drawn ? done() : setTimeout(look, 20));
   look();
 })"""
-_PANELS = """[...document.querySelectorAll(".panel")].map((panel) => {
-  const box = panel.getBoundingClientRect();
-  return [panel.id, box.x + scrollX, box.y + scrollY, box.width, box.height];
-})"""
+# One panel after the other is alone on the page: to take what lies outside it, Chromium would make
+# the window as high as the page, and every chart would be drawn anew for each picture.
+_ALONE = 1040  # px: the panels are as wide as they were beside the list of them
+_KEYS = "[...document.querySelectorAll('.panel')].map((panel) => panel.id)"
+_SHOW = """((key) => {
+  document.documentElement.classList.add("alone");
+  for (const panel of document.querySelectorAll(".panel")) panel.hidden = panel.id !== key;
+  return document.querySelector("main").offsetHeight;
+})(%s)"""
 
 
 def browser_path(theme: str) -> str:
@@ -68,9 +74,10 @@ def write_pictures(page: str, folder: Path, theme: str = "light") -> list[Path]:
         browser.size(_WIDTH, _HEIGHT, _DENSE)
         browser.open(file, f"all&theme={theme}")
         browser.run(_DRAWN)
-        made = {"first.png": browser.picture((0, 0, _WIDTH, _HEIGHT))}
-        for n, (key, *clip) in enumerate(browser.run(_PANELS), start=1):
-            made[f"{n:02}-{key}.png"] = browser.picture(clip)
+        made = {"first.png": browser.picture()}
+        for n, key in enumerate(browser.run(_KEYS), start=1):
+            browser.size(_ALONE, browser.run(_SHOW % json.dumps(key)), _DENSE)
+            made[f"{n:02}-{key}.png"] = browser.picture()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, told in made.items():

@@ -63,6 +63,22 @@ def test_what_cannot_be_reported_is_one_sentence(inside: Command, own: Path, wor
     assert "market.parquet is missing; run the backtest again" in ran.err
 
 
+def test_several_runs_are_compared(inside: Command, own: Path, work: Path) -> None:
+    shutil.copytree(own, work / "twin")
+    ran = inside("report", "r", "twin", cwd=work)
+    assert (ran.code, ran.err, ran.out) == (0, "", "Report   comparison.html\n")
+    text = (work / "comparison.html").read_text(encoding="utf-8")
+    assert "<h1>r against twin</h1>" in text
+    assert text.count('<section class="panel"') == 5
+    assert inside("report", "r", "twin", "r", "--out", "of_three.html", cwd=work).code == 0
+    three = (work / "of_three.html").read_text(encoding="utf-8")
+    assert "<h1>r against twin, r (2)</h1>" in three
+    assert (own / "report.html").read_bytes() == (work / "twin" / "report.html").read_bytes()
+    ran = inside("report", "r", "nowhere", cwd=work)
+    assert (ran.code, ran.out) == (2, "")
+    assert "nowhere: is not a result folder" in ran.err
+
+
 def test_pictures_without_a_browser_are_refused_at_once(
     inside: Command, own: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

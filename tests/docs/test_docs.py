@@ -238,7 +238,7 @@ def test_a_unit_says_the_type(result: Result) -> None:
 
 
 def test_every_file_is_told(result: Result, tmp_path: Path) -> None:
-    result.save(tmp_path / "run")
+    result.save(tmp_path / "run", "<!doctype html>")
     told = names(tables("files.md")["The result folder"])
     assert sorted(told) == sorted(path.name for path in (tmp_path / "run").iterdir())
 

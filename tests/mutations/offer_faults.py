@@ -12,13 +12,13 @@ SHOWN = [
     Fault(
         "the shown cost of a token is the whole spread",
         "book/offers.py",
-        "half = (ask - bid) / (ask + bid)",
-        "half = 2.0 * (ask - bid) / (ask + bid)",
+        "half, widened = (ask - bid) / (ask + bid),",
+        "half, widened = 2.0 * (ask - bid) / (ask + bid),",
     ),
     Fault(
         "a mid is shown as a quote without a spread",
         "book/offers.py",
-        "    if half == 0.0:\n        half = tokens.half_spread_frac[k]\n",
+        "    if half == 0.0:\n        half = widened\n",
         "",
     ),
     Fault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,8 @@ import pytest
 import perpkit
 from perpkit.export import as_json
 from perpkit.report.chromium import Browser, find
-from perpkit.report.page import page, write
+from perpkit.report.comparison import comparison
+from perpkit.report.page import page, put, write
 from perpkit.report.reading import Run, read_run, run_of
 from perpkit.result import Result
 
@@ -62,6 +64,15 @@ def hostile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert isinstance(manifest, dict)
     file = tmp_path_factory.mktemp("hostile") / "report.html"
     return write(Run(EVIL, frames, summary, manifest), file)
+
+
+@pytest.fixture(scope="session")
+def compared(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page that compares it with half of itself, under the name of an attack."""
+    equity = run.frames["equity"].with_columns(pl.col("equity_usd") * 0.5 + 50_000.0)
+    half = replace(run, name=EVIL, frames={**run.frames, "equity": equity})
+    file = tmp_path_factory.mktemp("compared") / "comparison.html"
+    return put(comparison([run, half]), file)
 
 
 @pytest.fixture(scope="session")

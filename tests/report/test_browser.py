@@ -301,6 +301,20 @@ def test_a_name_that_is_an_attack_is_text(chromium: Browser, hostile: Path) -> N
     assert any(EVIL_COIN in text for text in told)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_runs_side_by_side(chromium: Browser, compared: Path, width: int) -> None:
+    events = opened(chromium, compared, width=width)
+    assert chromium.run("document.querySelectorAll('.panel').length") == 5
+    plots = chromium.run(PLOTS)
+    assert len(plots) >= 4
+    assert all(wide > 250 and high > 80 and shapes > 0 for _, wide, high, shapes in plots)
+    assert EVIL in chromium.run("document.querySelector('h1').textContent")
+    sizes = chromium.run("[document.documentElement.scrollWidth, innerWidth]")
+    assert sizes == [width, width]
+    assert faults(events) == []
+    assert len(asked(events)) == 1
+
+
 def test_headline_numbers_are_those_of_the_summary(
     chromium: Browser, report: Path, run: Run
 ) -> None:

@@ -124,7 +124,10 @@ def test_received_is_set_against_shorts_of_the_mean_size() -> None:
     assert row["Received"] == pytest.approx(-0.2)
     assert row["Available"] == pytest.approx(300.0 * 6e-3)
     assert row["Captured"] == pytest.approx(-0.2 / 1.8)
-    assert made.lead.startswith("Funding cost 0.20 USD: -11.11% of what shorts")
+    assert made.lead == (
+        "Funding cost 0.20 USD, against 1.80 USD that shorts of the same coins and mean size "
+        "would have received, held throughout."
+    )
     chart = made.parts[1]
     assert isinstance(chart, Chart)
     always = unpacked(trace(chart, "same shorts, always held")["y"])
@@ -160,6 +163,8 @@ def test_the_numbers_are_those_of_the_summary(demo: Run) -> None:
     received = told["Received"].sum()
     assert received == pytest.approx(demo.metric("funding_usd"))
     assert received / told["Available"].sum() == pytest.approx(demo.metric("funding_capture_frac"))
+    share = f"{demo.metric('funding_capture_frac'):.2%}"
+    assert made.lead.startswith(f"Funding brought {received:,.2f} USD: {share} of what shorts")
     chart = made.parts[1]
     assert isinstance(chart, Chart)
     got, there = (

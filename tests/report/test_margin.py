@@ -39,6 +39,7 @@ def killed(**more: Any) -> Run:
         "min_liquidation_distance_frac": 0.04,
         "liquidation_usd": -12.0,
         "bad_debt_usd": 7.0,
+        "net_pnl_usd": 3.0,
     }
     return small(
         30,
@@ -94,7 +95,8 @@ def test_the_sentence_tells_the_death_and_how_far_it_was() -> None:
     assert "v:AAA on 2026-03-03 05:00, on day 2 of the run" in lead
     assert "an hour before its liquidation price was 20.00% away" in lead
     assert "came to 12 USD" in lead
-    assert "7 USD were left to the venue as bad debt" in lead
+    assert "7 USD were left to the venue as bad debt, without which" in lead
+    assert "would have made -4 USD." in lead
     assert "1.00, which is liquidation: v on 2026-03-03 05:00; above 0.5 for 3 hours" in lead
     assert "4.00% away: v:BBB on 2026-03-02 19:00" in lead
     assert "typical" not in lead, "thirty hours tell no typical day"

@@ -41,6 +41,7 @@ def test_prices_are_drawn_as_they_are() -> None:
         assert list(unpacked(line["y"])) == values
         assert list(unpacked(line["x"])) == [hour(row).timestamp() * 1000 for row in range(3)]
     assert "no step limit held it back" in made.lead
+    assert chart(made, A).note == ""  # nothing is shaded, nothing left out
     (told,) = [part.text for part in parts(made, A) if isinstance(part, Text)]
     assert told == "The step limit never held this coin's oracle back."
 
@@ -63,6 +64,7 @@ def test_sessions_are_shaded_from_the_hour_they_close_to_the_hour_they_open() ->
     assert list(unpacked(trace(made, "closed session")["x"])) == [at[2], at[4], at[5], at[6]]
     assert list(unpacked(trace(made, "extended session")["x"])) == [at[1], at[2], at[4], at[5]]
     assert list(unpacked(trace(made, "closed session")["y"])) == [100, 0, 100, 0]
+    assert made.note == "Shaded: the stock's session is closed; along the foot: extended."
     assert unpacked(trace(made, "extended session")["y"]).max() < 10  # told apart by its height
 
 
@@ -122,8 +124,14 @@ def test_thinned_lines_keep_their_extremes_and_many_lags_the_largest() -> None:
     assert "the least and the largest of each stay" in drawn.note
     assert "the 100 largest are marked" in drawn.note
     assert len(unpacked(trace(drawn, "step limit held")["y"])) == 100
-    bars = unpacked(trace(chart(made, "v:3", 1), "external over oracle")["y"])
-    assert bars.max() == np.float32(np.nanmax(lag))
+    lags = chart(made, "v:3", 1)
+    told = unpacked(trace(lags, "external over oracle")["y"])
+    assert told.max() == np.float32(np.nanmax(lag))
+    assert told.min() == np.float32(np.nanmin(lag))
+    at = (unpacked(trace(lags, "external over oracle")["x"]) - hour(0).timestamp() * 1000) / 3.6e6
+    assert told == pytest.approx(np.nan_to_num(lag)[at.astype(int)])  # each as it was
+    assert (told[1:-1][told[1:-1] != 0.0].size) == 100
+    assert "stretches the 100 largest" in lags.note
     assert len(table(made, "Largest lags")) == 200
     choice = made.parts[0]
     assert isinstance(choice, Choice)

@@ -84,17 +84,17 @@ def test_bars_go_from_start_to_end_in_their_lane() -> None:
         "trade of BBBx",
     ]
     drawn = traces(chart)
-    arrived = drawn["arrived (3)"]
+    arrived = drawn["arrived"]
     assert unpacked(arrived["base"]) == [at(h).timestamp() * 1000 for h in (1, 2, 4)]
     assert unpacked(arrived["x"]) == [3 * HOUR_MS] * 3
     assert unpacked(arrived["y"]) == [0, 1, 0]
-    undone = drawn["undone (1)"]
+    undone = drawn["undone"]
     assert (unpacked(undone["x"]), unpacked(undone["y"])) == ([10 * HOUR_MS], [3])
     assert undone["text"] == [
         "trade, AAAx: 500 USD, 2026-03-02 10:00 to 2026-03-02 20:00 (10 h): unwound of 500"
     ]
-    assert unpacked(drawn["transfer refused (1)"]["y"]) == [0]
-    assert unpacked(drawn["an order waits (1)"]["y"]) == [3]
+    assert unpacked(drawn["transfer refused"]["y"]) == [0]
+    assert unpacked(drawn["an order waits"]["y"]) == [3]
 
 
 def test_usd_under_way_are_those_sent_and_not_ended() -> None:

@@ -62,7 +62,7 @@ def test_a_closure_has_its_close_its_forecast_and_its_reopening() -> None:
     # not the mark of row 34, the instant of the opening, in which the price to come may show
     assert (row["Forecast at"], row["Forecast"]) == (ms(33), 102.0)
     assert (row["Reopening"], row["Reopening price"]) == (ms(36), 103.0)
-    assert row["Gap"] == pytest.approx(0.03)
+    assert (row["Gap"], row["Foretold"]) == (pytest.approx(0.03), pytest.approx(0.02))
     assert row["Error"] == pytest.approx(0.01)
     assert row["Right sign"] == 1.0
     assert row["Held"] == 0.0
@@ -159,13 +159,13 @@ def test_a_weekend_is_what_the_run_made_after_its_close_until_its_reopening() ->
     )
     made = panel(run_with(two(), equity=books(), positions=held, attribution=booked))
     late, early = table(made, "By weekend")
-    assert (early["Close"], early["Reopening price"]) == (ms(10), ms(36))
+    assert (early["Close"], early["Reopening"]) == (ms(10), ms(36))
     assert early["Funding"] == pytest.approx(260.0)
     assert early["P&L"] == pytest.approx(26 * 11.0 - 5.0)
     assert early["Mean gap"] == pytest.approx(0.01)
     assert early["Largest gap"] == pytest.approx(0.03)
     assert early["Right sign"] == 0.5
-    assert (late["Close"], late["Reopening price"]) == (ms(70), ms(101))
+    assert (late["Close"], late["Reopening"]) == (ms(70), ms(101))
     assert late["P&L"] == pytest.approx(31 * 11.0)
     bar = charts(made)[1]
     told = {
@@ -180,7 +180,7 @@ def test_a_weekend_is_what_the_run_made_after_its_close_until_its_reopening() ->
     first = own[A, ms(10)]
     assert (first["Held"], first["Funding"], first["P&L of the perp"]) == (-102.0, 7.0, 5.0)
     assert own[B, ms(10)]["P&L of the perp"] == 4.0
-    assert "brought the run 622.00 USD, in which funding is 570.00 USD" in made.lead
+    assert "brought the run 622.00 USD, with 570.00 USD of funding in it." in made.lead
 
 
 def test_closures_that_overlap_are_one_weekend() -> None:
@@ -192,7 +192,7 @@ def test_closures_that_overlap_are_one_weekend() -> None:
     assert together.count == 2
     made = panel(run_with(two(second=((76, 102),)), equity=books()))
     late = table(made, "By weekend")[0]
-    assert (late["Close"], late["Reopening price"]) == (ms(70), ms(102))
+    assert (late["Close"], late["Reopening"]) == (ms(70), ms(102))
     assert late["Closed"] == 30.0
 
 
@@ -251,7 +251,7 @@ def test_weekends_of_the_demo_add_up_to_its_attribution(demo: Run) -> None:
     equity = demo.frames["equity"].select("time", "equity_usd")
     at = dict(equity.with_columns(pl.col("time").dt.epoch("ms")).iter_rows())
     for row in table(made, "By weekend"):
-        change = at[int(row["Reopening price"])] - at[int(row["Close"])]
+        change = at[int(row["Reopening"])] - at[int(row["Close"])]
         assert row["P&L"] == pytest.approx(change)
     booked = demo.frames["attribution"].with_columns(pl.col("time").dt.epoch("ms"))
     for row in table(made, "By coin")[:20]:

@@ -115,7 +115,7 @@ def _terms(terms: Sequence[Term], confidence: str) -> Table:
             f"{in_words(term['value'])} {_unit(term)}".rstrip(),
             stamp(term["from_ns"])[:10] if term["from_ns"] > 0 else "–",
             "yes" if term["needed"] else "no",
-            f"{term['source']} ({term['place']})",
+            _source(term),
             _meaning(term["key"]),
         ]
         for term in sorted(terms, key=lambda term: not term["needed"])
@@ -134,6 +134,12 @@ def _terms(terms: Sequence[Term], confidence: str) -> Table:
         caption=f"Terms that are {confidence}: {MEANS[confidence]} ({len(terms):,})",
         shown=TERMS_SHOWN,
     )
+
+
+def _source(term: Term) -> str:
+    """Where it is said, and the file that holds it."""
+    source, place = str(term["source"]), str(term["place"])
+    return source if source == place else f"{source} ({place})"
 
 
 def _unit(term: Term) -> str:

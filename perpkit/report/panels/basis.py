@@ -8,9 +8,10 @@ import numpy as np
 
 from perpkit.arrays import B8, F64, I64
 from perpkit.report.chart import Trace, figure, line
-from perpkit.report.hours import grid, points, shading, thinned, when
+from perpkit.report.hours import LEGIBLE_HOURS, grid, points, shaded, shading, thinned
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 _KEY: Final = "basis"
@@ -80,7 +81,7 @@ def panel(run: Run) -> Panel:
         for k, token in enumerate(quotes.names)
         if np.isfinite(premium[:, k]).any()
     ]
-    seen = points(2 * len(perps) + len(tokens), _KILOBYTES)
+    seen = points(len(market.time_ms), 2 * len(perps) + len(tokens), _KILOBYTES)
     parts: list[Part] = _shown("Coin", "basis", market.time_ms, perps, seen)
     parts += _tokens(run, market.time_ms, tokens, seen)
     return Panel(_KEY, _TITLE, parts, lead=_lead(basis, closed))
@@ -138,7 +139,9 @@ _ABOUT: Final = {
 
 def _chart(series: _Series, what: str, time_ms: I64, seen: int) -> Chart:
     sessions = series.sessions
-    traces: list[Trace] = shading(time_ms, sessions.closed, sessions.extended)
+    traces: list[Trace] = []
+    if what == "basis" or len(time_ms) <= LEGIBLE_HOURS:  # a quote rests where a session is closed
+        traces = shading(time_ms, sessions.closed, sessions.extended)
     for name, values, colour, dash in series.lines:
         rows = thin(values, points=seen)
         style = {"dash": dash}
@@ -148,7 +151,7 @@ def _chart(series: _Series, what: str, time_ms: I64, seen: int) -> Chart:
         figure(traces, y=f"{what}, bp"),
         f"{what.capitalize()} of {series.name} over time",
         height=280,
-        note=_ABOUT[what] + thinned(seen, len(time_ms)),
+        note=shaded(traces) + _ABOUT[what] + thinned(seen, len(time_ms)),
     )
 
 
@@ -202,7 +205,7 @@ def _table(label: str, what: str, time_ms: I64, spreads: dict[str, list[_Spread]
             _bp(spread.mean),
             *(_bp(float(spread.shares[place])) for place in (2, 0, 4)),
             _bp(spread.farthest),
-            Cell(when(int(time_ms[spread.row])), float(time_ms[spread.row])),
+            Cell(instant(int(time_ms[spread.row])), float(time_ms[spread.row])),
         )
         for name, own in spreads.items()
         for spread in own
@@ -222,4 +225,4 @@ def _table(label: str, what: str, time_ms: I64, spreads: dict[str, list[_Spread]
 
 
 def _bp(value: float) -> Cell:
-    return Cell(f"{value:+,.1f}", value)
+    return Cell(f"{round(value, 1) + 0.0:+,.1f}", value)

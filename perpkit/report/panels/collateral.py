@@ -19,7 +19,7 @@ KEY, TITLE = "collateral", "Collateral"
 WALLET = "wallet"
 ACCOUNTS = 5  # with a chart of their own; the sum of all is the first
 POINTS = 500
-LOOKS = (("margin value", "@1", "solid"), ("initial", "@6", "dash"), ("maintenance", "@2", "dot"))
+LOOKS = (("margin value", "@1", "solid"), ("initial", "@3", "dash"), ("maintenance", "@2", "dot"))
 SMALL = 0.005  # USD: less is rounding
 
 
@@ -237,7 +237,7 @@ def _table(held: _Held, run: Run) -> Table:
             Column("yield", "USD", number=True, about="cause yield of the attribution"),
             Column("price", "USD", number=True, about="cause token_price of the attribution"),
             Column("haircut", number=True, about="share of its value that is no margin"),
-            Column("haircut by"),
+            Column("haircut by", wide=True),
         ],
         rows,
         caption="Tokens held as collateral",

@@ -30,33 +30,34 @@ def panel(run: Run) -> Panel:
     if not np.isfinite(market.of("funding")).any():
         return Panel(_KEY, _TITLE, empty="No funding was settled in the hours of the run.")
     rates = rates_of(run, market)
-    seen = points(3 * len(rates.names), _KILOBYTES)
+    seen = points(len(market.time_ms), 3 * len(rates.names), _KILOBYTES)
     choice = {
         name: [_over_time(rates, n, seen), _by_hour(rates, n)] for n, name in enumerate(rates.names)
     }
     taken = taken_of(run, rates)
     parts: list[Part] = [Choice("Coin", choice), _captured(run, rates, taken)]
-    return Panel(_KEY, _TITLE, [*parts, _table(rates, taken)], lead=_lead(run))
+    return Panel(_KEY, _TITLE, [*parts, _table(rates, taken)], lead=_lead(run, taken))
 
 
-def _lead(run: Run) -> str:
+def _lead(run: Run, taken: Taken) -> str:
     paid, share = run.metric("funding_usd") or 0.0, run.metric("funding_capture_frac")
     if not run.metric("settlements_held"):
         return "No position was held at a settlement, so no funding was paid or received."
     told = f"Funding {'brought' if paid >= 0.0 else 'cost'} {plain(abs(paid))} USD"
+    shorts = "shorts of the same coins and mean size would have received, held throughout"
     if share is None:
-        return f"{told}; shorts of the same coins, held throughout, would have received nothing."
-    return (
-        f"{told}: {percent(share)} of what shorts of the same coins and mean size would have "
-        "received, held throughout."
-    )
+        return f"{told}; there was nothing that {shorts}."
+    if paid <= 0.0 or share <= 0.0:
+        return f"{told}, against {plain(taken.offered_usd.sum())} USD that {shorts}."
+    return f"{told}: {percent(share)} of what {shorts}."
 
 
 # --------------------------------------------------------------------------- rates
 
 
 def _over_time(rates: Rates, n: int, seen: int) -> Chart:
-    own = np.isfinite(rates.hourly[:, n])
+    there = np.isfinite(rates.hourly[:, n])
+    own = slice(None) if there.all() else there
     time_ms = rates.grid.time_ms[own]
     hourly, week, month = (told[own, n] for told in (rates.hourly, rates.week, rates.month))
     rows, slow = thin(hourly, points=seen), thin(week, month, points=seen)

@@ -67,7 +67,13 @@ def _death(margin: Margin, run: Run) -> str:
     if closed.height > 1:
         told += f"; the first of {closed.height:,} forced closes"
     told += f". Forced fills and lost margin came to {-cost:,.0f} USD against the mark"
-    return told + (f"; {debt:,.0f} USD were left to the venue as bad debt." if debt else ".")
+    if not debt:
+        return told + "."
+    told += f"; {debt:,.0f} USD were left to the venue as bad debt"
+    made = run.metric("net_pnl_usd")
+    return told + (
+        "." if made is None else f", without which the run would have made {made - debt:+,.0f} USD."
+    )
 
 
 def _forced(margin: Margin) -> str:
@@ -224,7 +230,12 @@ def _accounts(margin: Margin, run: Run) -> Table:
             Column("account"),
             Column("worst ratio", number=True, about="1 is liquidation"),
             Column("on", "UTC"),
-            Column(f"above {STRAINED:g}", "h", number=True, about="hours above it"),
+            Column(
+                f"above {STRAINED:g}",
+                "h",
+                number=True,
+                about="hours above it, those of a forced close too",
+            ),
             Column("nearest", "of price", number=True, about="distance to liquidation"),
             Column("forced closes", number=True),
         ],

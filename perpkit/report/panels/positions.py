@@ -204,7 +204,7 @@ def _table(held: _Held, run: Run) -> Table:
                 Cell(f"{mean[k]:,.0f}", float(mean[k])),
                 Cell(f"{most:+,.0f}", most),
                 instant(held.time_ms[far[k]]),
-                Cell(f"{last:+,.0f}", last),
+                Cell(f"{last:+,.0f}" if last else "0", last),
             ]
         )
     return Table(

@@ -11,15 +11,25 @@ from perpkit.arrays import F64, I64
 from perpkit.headline import percent, plain
 from perpkit.metrics.reading import add_up, codes, floats, rows_of
 from perpkit.report.chart import Trace, figure, line, marks, packed
-from perpkit.report.hours import LEGIBLE_HOURS, Grid, grid, points, shading, spells, thinned, when
+from perpkit.report.hours import (
+    LEGIBLE_HOURS,
+    Grid,
+    grid,
+    points,
+    shaded,
+    shading,
+    spells,
+    thinned,
+)
 from perpkit.report.panel import Cell, Chart, Choice, Column, Panel, Part, Table, Text
 from perpkit.report.reading import Run
+from perpkit.report.said import instant
 from perpkit.report.thin import thin
 
 _KEY: Final = "prices"
 _TITLE: Final = "Prices: oracle, mark and external"
 _KILOBYTES: Final = 280
-_MOST_MARKS: Final = 100  # of the hours that were held back, the largest of a coin
+_MOST_MARKS: Final = 100  # of a coin, the largest: hours marked, and stretches of lag drawn
 _MOST_ROWS: Final = 200
 _FIRST_ROWS: Final = 10
 
@@ -34,7 +44,7 @@ def panel(run: Run) -> Panel:
     )
     told, bound = (np.asarray(np.isfinite(x).any(axis=0)) for x in (external, lag))
     lines = int(2 * len(told) + told.sum() + bound.sum())
-    seen = points(lines, _KILOBYTES)
+    seen = points(len(market.time_ms), lines, _KILOBYTES)
     closed, extended = market.phase("closed"), market.phase("extended")
     choice: dict[str, list[Chart | Table | Text]] = {}
     for m, coin in enumerate(market.names):
@@ -43,7 +53,7 @@ def panel(run: Run) -> Panel:
         choice[coin] = [_prices(market.time_ms, own, shade, seen)]
         if bound[m]:
             shade = shade if len(market.time_ms) <= LEGIBLE_HOURS else []
-            choice[coin].append(_lag(market.time_ms, own, shade, seen))
+            choice[coin].append(_lag(market.time_ms, own, shade))
         elif told[m]:
             choice[coin].append(Text("The step limit never held this coin's oracle back."))
     parts: list[Part] = [Choice("Coin", choice)]
@@ -107,14 +117,14 @@ def _prices(time_ms: I64, own: _Prices, shade: list[Trace], seen: int) -> Chart:
                 hovertemplate=at,
             )
         )
-    few = f" Of the hours held back the {_MOST_MARKS} largest are marked."
+    note = shaded(traces)
+    if np.isfinite(own.lag).sum() > _MOST_MARKS:
+        note += f"Of the hours held back the {_MOST_MARKS} largest are marked."
     return Chart(
         figure(traces, y="price, USD", xaxis=_within(time_ms)),
         f"Oracle, mark and external price of {own.coin}",
         height=320,
-        note="Shaded: the stock's session is closed."
-        + (few if np.isfinite(own.lag).sum() > _MOST_MARKS else "")
-        + thinned(seen, len(time_ms)),
+        note=(note + thinned(seen, len(time_ms))).strip().replace("  ", " "),
     )
 
 
@@ -123,20 +133,25 @@ def _within(time_ms: I64) -> dict[str, dict[str, float]]:
     return {"autorangeoptions": {"clipmin": float(time_ms[0]), "clipmax": float(time_ms[-1])}}
 
 
-def _lag(time_ms: I64, own: _Prices, shade: list[Trace], seen: int) -> Chart:
+def _lag(time_ms: I64, own: _Prices, shade: list[Trace]) -> Chart:
     lag = np.nan_to_num(own.lag)
+    last = len(lag) - 1
     rows = np.flatnonzero(lag)
-    if rows.size > seen // 3:
-        rows = thin(lag, points=seen // 3)
-    last = len(lag) - 1  # with their neighbours: an hour is drawn as one
-    rows = np.unique(np.concatenate([rows - 1, rows, rows + 1, [0, last]]).clip(0, last))
+    rows = np.concatenate([rows - 1, rows, rows + 1])  # an hour is drawn as one
+    note = "External price over oracle less 1 in hours in which the limit held; else 0. Above "
+    note += "zero the oracle was too low."
+    if rows.size > 3 * _MOST_MARKS:
+        _, first, hours, worst = _held_back(own.lag[:, None])
+        most = np.argsort(-np.abs(lag[worst]), kind="stable")[:_MOST_MARKS]
+        rows = np.concatenate([first[most] - 1, worst[most], (first + hours)[most]])
+        note += f" Of {first.size:,} stretches the {most.size} largest, each by its largest hour."
+    rows = np.unique(np.append(rows, [0, last]).clip(0, last))
     made = line("external over oracle", time_ms[rows], lag[rows], "@warn", hover=".2%")
     return Chart(
         figure([*shade, made], y="lag, % of the oracle", fmt=".1%"),
         f"How far the oracle of {own.coin} lagged its external price while the limit held it",
         height=200,
-        note="External price over oracle less 1 in hours in which the limit held; else 0. Above "
-        "zero the oracle was too low.",
+        note=note,
     )
 
 
@@ -157,10 +172,10 @@ def _table(run: Run, market: Grid, lag: F64) -> Table:
         rows.append(
             (
                 market.names[m],
-                Cell(when(begun), float(begun)),
+                Cell(instant(begun), float(begun)),
                 Cell(f"{hours:,}", float(hours)),
                 Cell(percent(told), told),
-                Cell(when(when_ms), float(when_ms)),
+                Cell(instant(when_ms), float(when_ms)),
                 Cell(f"{held:,.4g}" if held else "none", float(held)),
                 Cell(plain(float(usd[row, m])) if held else "none", float(usd[row, m])),
             )

@@ -22,7 +22,7 @@ _PATTERNS = {"undone": "x", UNDER_WAY: "/", "paid": "."}
 _REFUSED = {
     "transfer_refused": ("x-thin-open", "@loss"),
     "redeem_refused": ("cross-thin-open", "@loss"),
-    "leg_waits": ("triangle-up-open", "@warn"),
+    "leg_waits": ("triangle-up-open", "@ink"),
 }
 
 
@@ -94,13 +94,8 @@ def _cards(ways: pl.DataFrame, refused: pl.DataFrame, run: Run) -> Cards:
         if count:
             cards.append(Card(name.capitalize(), f"{count:,}", "times; see the marks", "warn"))
     transfer, settled = run.metric("transfer_usd") or 0.0, run.metric("settlement_usd") or 0.0
-    cards.append(
-        Card(
-            "Cost",
-            f"{_cost(run):,.2f} USD",
-            f"transfers {transfer:+,.2f}, settlement {settled:+,.2f} USD of the attribution",
-        )
-    )
+    told = f"transfers {transfer:+,.2f}, settlement {settled:+,.2f} USD of the attribution"
+    cards.append(Card("Cost", f"{_cost(run):,.2f} USD", told))
     return Cards(cards)
 
 
@@ -126,8 +121,7 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
             texts = [
                 f"{instant(ms)} {told}" for ms, told in zip(at_ms, head["detail"], strict=True)
             ]
-            name = f"{REFUSED[kind][2]} ({mine.height:,})"
-            traces.append(marks(name, at_ms, lane, colour, symbol, texts))
+            traces.append(marks(REFUSED[kind][2], at_ms, lane, colour, symbol, texts))
     note = "A bar goes from what was sent to what came of it."
     if ways.height > BARS:
         note += f" The {BARS} that took longest, of {ways.height:,}."
@@ -143,7 +137,7 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
     return Chart(
         figure(traces, y="", yaxis=axis, barmode="overlay"),
         "What was under way, by account and token, from start to end",
-        height=110 + 34 * len(names),
+        height=150 + 36 * len(names),
         note=note,
     )
 
@@ -151,12 +145,11 @@ def _timeline(ways: pl.DataFrame, refused: pl.DataFrame) -> Chart:
 def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) -> Trace:
     begun, until = times(ways["time"]), times(ways["until"])
     texts = [
-        f"{what}, {name}: {value or 0.0:,.0f} USD, {instant(a)} to {instant(b)} ({hours:,.0f} h): "
-        f"{told}"
+        f"{what}, {name}: {value:,.0f} USD, {instant(a)} to {instant(b)} ({hours:,.0f} h): {told}"
         for what, name, value, a, b, hours, told in zip(
             ways["what"],
             ways["name"],
-            ways["value_usd"],
+            ways["value_usd"].fill_null(0.0),
             begun,
             until,
             ways["hours"],
@@ -167,7 +160,7 @@ def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) 
     return {
         "type": "bar",
         "orientation": "h",
-        "name": f"{outcome} ({ways.height:,})",
+        "name": outcome,
         "base": packed(begun, "f8"),
         "x": packed(until - begun, "f8"),
         "y": packed(np.array([place[lane] for lane in ways["lane"]]), "f8"),
@@ -175,7 +168,7 @@ def _bars(outcome: str, ways: pl.DataFrame, place: dict[str, int], colour: str) 
         "marker": {
             "color": colour,
             "line": {"color": colour, "width": 1},  # what takes an hour is seen in a year
-            "pattern": {"shape": _PATTERNS.get(outcome, "")},
+            "pattern": {"shape": _PATTERNS.get(outcome, ""), "fillmode": "overlay"},
         },
         "text": texts,
         "textposition": "none",

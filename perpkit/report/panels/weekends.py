@@ -91,7 +91,7 @@ def _lead(found: Closures, made: Weekends, told: Fit) -> str:
     net, paid = float(made.net_usd.sum()), float(made.funding_usd.sum())
     return (
         f"{said}; {count} {'brought' if net >= 0.0 else 'cost'} the run {plain(abs(net))} USD, "
-        f"in which funding is {plain(paid)} USD."
+        f"with {plain(paid)} USD of funding in it."
     )
 
 
