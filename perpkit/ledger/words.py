@@ -15,9 +15,9 @@ from perpkit.tape import Market
 
 REASONS = tuple(reason.name.lower() for reason in Reason)
 EVENTS = tuple(event.name.lower() for event in Event)
-WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue", "dex")
+WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue", "dex", "cross")
 
-_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE, _DEX = range(len(WAYS))
+_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE, _DEX, CROSS = range(len(WAYS))
 _OF_WAY = {Way.QUOTE: _QUOTE, Way.DEX: _DEX, Way.ISSUER: _ISSUER}
 _OF_PERP = {
     Reason.BACKSTOP: _BACKSTOP,
