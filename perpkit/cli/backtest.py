@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perpkit.cli.options import Debug, Quiet, Rules, refuse_both
+from perpkit.cli.options import Debug, Quiet, Rules, print_json, refuse_both
 
 if TYPE_CHECKING:
     from perpkit.result import Result
@@ -53,7 +53,6 @@ def backtest(
     from perpkit.cli.console import stages
     from perpkit.cli.leaving import kept, untouched
     from perpkit.config import check_config
-    from perpkit.export import as_json as to_json
     from perpkit.export import check_writable
     from perpkit.run import check_names, demo, run
     from perpkit.runfile import apply_settings, read_config
@@ -86,14 +85,12 @@ def backtest(
         under_way.stage("writing")
         page = None if no_report else page_of(result, folder)
         under_way.keep(lambda: result.save(folder, page), *kept(folder))
-    if quiet:
-        return
     if as_json:
-        print(to_json(result.to_dict()), end="")
-        return
-    from perpkit.report.terminal import print_summary
+        print_json(result.to_dict())
+    elif not quiet:
+        from perpkit.report.terminal import print_summary
 
-    print_summary(result, folder, page is not None)
+        print_summary(result, folder, page is not None)
 
 
 def beside(name: str) -> tuple[Strategy, ...]:
