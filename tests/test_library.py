@@ -228,6 +228,25 @@ def test_a_run_prints_nothing_and_the_next_compiles_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_other_strategies_are_played_over_the_same_market(result: Result) -> None:
+    more = perpkit.backtest(
+        "funding_carry",
+        config=FEW,
+        params={"lookback_hours": 24},
+        against=["cash", demo().parents[1] / "strategies" / "spot_hold.py"],
+    )
+    against = more.frames["against"]
+    assert against["strategy"].unique(maintain_order=True).to_list() == ["cash", "spot_hold"]
+    for name in ("cash", "spot_hold"):
+        alone = perpkit.backtest(name, config=FEW).frames["equity"].select("time", "equity_usd")
+        beside = against.filter(strategy=name).drop("strategy")
+        assert beside.equals(alone), name
+    assert not result.frames["against"].height
+    for name, frame in result.frames.items():
+        assert name == "against" or frame.equals(more.frames[name]), name
+    assert dict(more.summary) == dict(result.summary)
+
+
 def test_a_folder_is_a_path_or_its_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(demo().parent))
     monkeypatch.setenv("USERPROFILE", str(demo().parent))
@@ -254,6 +273,7 @@ def test_numbers_of_numpy_and_dates_are_taken() -> None:
 WRONG: list[tuple[type[PerpkitError], str, dict[str, Any]]] = [
     (StrategyError, "no strategy is called funding_cary", {"strategy": "funding_cary"}),
     (StrategyError, "no strategy is called 5", {"strategy": 5}),
+    (StrategyError, "no strategy is called spot_hodl", {"against": ["spot_hodl"]}),
     (RequestError, "data was 5: write the path of a folder", {"data": 5}),
     (DataError, "nowhere is not a folder", {"data": "nowhere"}),
     (RequestError, "params was .* a dict of values by name", {"params": ["enter_apr"]}),

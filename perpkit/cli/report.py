@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perpkit.cli.options import Debug
+from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Result folders; several are compared.")
@@ -25,12 +25,16 @@ def report(
         typer.Option(metavar="DIR", help="Write pictures of the panels too; needs Chromium."),
     ] = None,
     theme: Annotated[str, typer.Option(metavar="light|dark", help="Of the pictures.")] = "light",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a result folder, or one page that compares several."""
+    from perpkit.export import as_json as to_json
     from perpkit.report.page import page, put
     from perpkit.report.reading import read_run
 
+    refuse_both(quiet=quiet, as_json=as_json)
     if png is not None:
         from perpkit.report.pictures import browser_path, write_pictures
 
@@ -42,7 +46,11 @@ def report(
         from perpkit.report.comparison import comparison
 
         text, file = comparison(found), out or Path("comparison.html")
-    print(f"Report   {put(text, file)}")
-    if png is not None:
-        made = write_pictures(text, png, theme)
-        print(f"Pictures {len(made)} in {png}")
+    put(text, file)
+    pictures = [] if png is None else write_pictures(text, png, theme)
+    if as_json:
+        print(to_json({"report": str(file), "pictures": list(map(str, pictures))}), end="")
+    elif not quiet:
+        print(f"Report   {file}")
+        if png is not None:
+            print(f"Pictures {len(pictures)} in {png}")

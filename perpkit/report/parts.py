@@ -34,7 +34,7 @@ def part_html(part: Part, name: str) -> str:
         case Cards():
             return _cards(part)
         case Table():
-            return _table(part)
+            return _table(part, name)
         case Chart():
             return _chart(part)
         case Choice():
@@ -60,23 +60,25 @@ def _cards(part: Cards) -> str:
 # --------------------------------------------------------------------------- tables
 
 
-def _table(part: Table) -> str:
-    caption = f"<caption>{escape(part.caption)}</caption>" if part.caption else ""
+def _table(part: Table, name: str) -> str:
+    # Beside the table and not in it: there it would be as wide, and be cut off where that scrolls.
+    caption = f'<p class="caption" id="{name}-caption">{escape(part.caption)}</p>'
+    labelled = f' aria-labelledby="{name}-caption"'
+    region = f' role="region"{labelled}'  # which has to have a name
+    if not part.caption:
+        caption = labelled = region = ""
     head = "".join(_head(column) for column in part.columns)
     hidden = part.shown if 0 < part.shown < len(part.rows) else 0
     rows = "\n".join(
         f"<tr{' hidden' if hidden and n >= hidden else ''}>{_row(part.columns, row)}</tr>"
         for n, row in enumerate(part.rows)
     )
-    more = (
-        f'<button type="button" class="more">Show all {len(part.rows):,} rows</button>'
-        if hidden
-        else ""
-    )
+    more = f'<button type="button" class="more">Show all {len(part.rows):,} rows</button>'
     return (
-        f'<div class="table" data-shown="{hidden}"><div class="scroll" tabindex="0">'
-        f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>"
-        f"{more}</div>"
+        f'<div class="table" data-shown="{hidden}">{caption}'
+        f'<div class="scroll" tabindex="0"{region}>'
+        f"<table{labelled}><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>"
+        f"{more if hidden else ''}</div>"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from collections.abc import Callable
@@ -41,6 +42,15 @@ def test_it_writes_what_the_backtest_wrote(inside: Command, own: Path, work: Pat
     assert inside("report", "r", "--out", "pages/of_it.html", cwd=work).code == 0
     assert (work / "pages" / "of_it.html").read_bytes() == before
     assert sorted(p.name for p in work.iterdir()) == ["pages", "r"]
+
+
+def test_quiet_and_json(inside: Command, own: Path, work: Path) -> None:
+    (own / "report.html").unlink()
+    assert inside("report", "r", "--quiet", cwd=work) == (0, "", "")
+    assert (own / "report.html").is_file()
+    ran = inside("report", "r", "--json", "--out", "p.html", cwd=work)
+    assert json.loads(ran.out) == {"report": "p.html", "pictures": []}
+    assert inside("report", "r", "--json", "--quiet", cwd=work).code == 2
 
 
 def test_what_cannot_be_reported_is_one_sentence(inside: Command, own: Path, work: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_commands_that_are_quiet_are_those_named() -> None:
             both.add("--json" in options and "-q" in options)
 
     walk(get_command(app), "")
-    sentence = section("Quiet, and JSON").partition("\n`backtest`")[2].partition(" take either")[0]
+    sentence = section("Quiet, and JSON").partition("\n`backtest`")[2].partition(" take\neither")[0]
     assert {"backtest", *re.findall(r"`([^`]+)`", sentence)} == quiet
     assert both == {True}
 

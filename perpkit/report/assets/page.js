@@ -322,9 +322,16 @@
   all(".table").forEach(sortable);
   all(".choice").forEach(choosable);
 
+  const waiting = []; // one at a time, so that the page answers meanwhile
+  const next = () => {
+    const element = waiting[0];
+    if (!plots.get(element).drawn && seen(element)) draw(element);
+    waiting.shift();
+    if (waiting.length) setTimeout(next);
+  };
   const coming = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (isIntersecting && !plots.get(target).drawn) draw(target);
+      if (isIntersecting && !plots.get(target).drawn && waiting.push(target) === 1) setTimeout(next);
     }
   }, { rootMargin: "600px 0px" });
   for (const element of plots.keys()) coming.observe(element);

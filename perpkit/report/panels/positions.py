@@ -161,7 +161,7 @@ def _delta(held: _Held) -> Chart:
                 "domain": [0.0, 0.46],
                 "zeroline": True,
                 "title": {"text": "of equity"},
-                "tickformat": ".1%",
+                "tickformat": ".2~%",
             },
         ),
         "Net delta in USD and as a share of equity",

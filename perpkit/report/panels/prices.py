@@ -148,7 +148,7 @@ def _lag(time_ms: I64, own: _Prices, shade: list[Trace]) -> Chart:
     rows = np.unique(np.append(rows, [0, last]).clip(0, last))
     made = line("external over oracle", time_ms[rows], lag[rows], "@warn", hover=".2%")
     return Chart(
-        figure([*shade, made], y="lag, % of the oracle", fmt=".1%"),
+        figure([*shade, made], y="lag, % of the oracle", fmt=".2~%"),
         f"How far the oracle of {own.coin} lagged its external price while the limit held it",
         height=200,
         note=note,

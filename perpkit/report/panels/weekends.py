@@ -131,9 +131,9 @@ def _scatter(market: Grid, found: Closures, held: B8, told: Fit) -> Chart:
         figure(
             traces,
             y="gap to the reopening, %",
-            fmt=".1%",
+            fmt=".2~%",
             time=False,
-            xaxis={"title": {"text": "foretold by the perp, %"}, "tickformat": ".1%"},
+            xaxis={"title": {"text": "foretold by the perp, %"}, "tickformat": ".2~%"},
         ),
         "Gap from close to reopening over the move that the perp foretold",
         height=380,
