@@ -118,6 +118,7 @@ class Event(IntEnum):
     SETTLED = 30
     UNWOUND = 31
     LEG_WAITS = 32  # an order for a token whose last trade is not delivered yet
+    HELD_BACK = 33  # margin to spare that the margin rules let none of leave
 
 
 class Shock(IntEnum):

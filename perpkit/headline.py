@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import polars as pl
+
 from perpkit.assumptions import Assumption
 from perpkit.codes import CAUSES
 from perpkit.metrics.formula import FundingCheck
@@ -51,6 +53,10 @@ class Found(Protocol):
         """Sentences to read before the numbers."""
 
     @property
+    def frames(self) -> Mapping[str, pl.DataFrame]:
+        """The result frames by name."""
+
+    @property
     def manifest(self) -> Mapping[str, Any]:
         """What the result was made of."""
 
@@ -73,6 +79,18 @@ class Cause(NamedTuple):
     name: str
     usd: float
     of_capital: float  # frac
+
+
+class Part(NamedTuple):
+    """What one member of a portfolio made, what nobody's was, or what crossing saved; USD."""
+
+    name: str
+    share: float  # of the capital, 0 of what crossing saved
+    price_usd: float
+    funding_usd: float
+    costs_usd: float
+    other_usd: float
+    net_usd: float
 
 
 def percent(value: float | str | None) -> str:
@@ -150,6 +168,45 @@ def attribution(found: Found) -> tuple[list[Cause], Cause]:
     causes = [Cause(CAUSE_NAMES[c], v, v / capital) for c, v in usd.items() if v != 0.0]
     net = sum(usd.values())
     return causes, Cause("net", net, net / capital)
+
+
+_PRICE = ("perp_price", "token_price")
+CROSSING = "crossing"
+
+
+def parts(found: Found) -> list[Part]:
+    """What each member of a portfolio made, in its file's order; none of a plain strategy.
+
+    What nobody manages has an empty name, and is left out where there is nothing of it.
+    """
+    members = found.manifest["strategy"].get("members")
+    if not members:
+        return []
+    share = {name: float(told["capital_share"]) for name, told in members.items()}
+    share |= {"": max(1.0 - sum(share.values()), 0.0), CROSSING: 0.0}
+    usd: dict[str, dict[str, float]] = {name: {} for name in share}
+    told = found.frames["attribution"].group_by("strategy", "cause").agg(pl.col("usd").sum())
+    for name, cause, value in told.rows():
+        usd[name][cause] = value
+    made = []
+    for name, own in usd.items():
+        price, funding = sum(own.get(c, 0.0) for c in _PRICE), own.get("funding", 0.0)
+        costs, net = sum(own.get(c, 0.0) for c in COSTS), sum(own.values())
+        other = sum(v for c, v in own.items() if c not in (*_PRICE, *COSTS, "funding"))
+        if name or own:
+            made.append(Part(name, share[name], price, funding, costs, other, net))
+    return made
+
+
+def part_row(part: Part, capital: float) -> tuple[str, ...]:
+    """One part as :data:`PART_COLUMNS` says."""
+    of = percent(part.net_usd / (part.share * capital)) if part.share > 1e-9 else ""
+    usd = (part.price_usd, part.funding_usd, part.costs_usd, part.other_usd, part.net_usd)
+    share = percent(part.share) if part.share > 1e-9 else ""
+    return (part.name or "(nobody)", share, *(f"{round(x, 2) + 0.0:,.2f}" for x in usd), of)
+
+
+PART_COLUMNS = ("member", "share", "price", "funding", "costs", "other", "net USD", "of share")
 
 
 def assumed(found: Found) -> Iterator[Assumption]:

@@ -11,6 +11,7 @@ from html import escape
 
 from perpkit.headline import (
     CHECK_COLUMNS,
+    PART_COLUMNS,
     Cause,
     Found,
     assumed,
@@ -18,6 +19,8 @@ from perpkit.headline import (
     attribution,
     check_row,
     headline,
+    part_row,
+    parts,
     plain,
     span,
 )
@@ -32,22 +35,26 @@ def result_html(found: Found) -> str:
     """The headline, attribution by cause, warnings and assumptions of a result."""
     money, earned = headline(found)
     name, dataset = escape(found.strategy), escape(str(found.manifest["dataset"]["name"]))
-    parts = [
+    made = [
         f"<p><b>{name}</b> on <b>{dataset}</b>, {escape(span(found))}</p>",
         _table("", ("", "", ""), ((n.label, n.value, n.note) for n in money + earned), "lrl"),
         _attribution(found),
     ]
+    if of_members := parts(found):
+        capital = float(found.manifest["config"]["capital"])
+        rows_of = (part_row(part, capital) for part in of_members)
+        made.append(_table("By member", PART_COLUMNS, rows_of, "lrrrrrrr"))
     if found.funding_checks:
         rows = map(check_row, found.funding_checks)
-        parts.append(
+        made.append(
             _table("Recorded funding against the formula", CHECK_COLUMNS, rows, "lrrrr"),
         )
     if found.warnings:
         told = "".join(f"<li>{escape(warning)}</li>" for warning in found.warnings)
-        parts.append(f"<p><b>Warnings</b></p><ul>{told}</ul>")
+        made.append(f"<p><b>Warnings</b></p><ul>{told}</ul>")
     rest = _table("", ("", "", ""), _assumed(found), "lll")
-    parts.append(f"<details><summary><b>Assumed</b></summary>{rest}</details>")
-    return _page(parts)
+    made.append(f"<details><summary><b>Assumed</b></summary>{rest}</details>")
+    return _page(made)
 
 
 def summary_html(summary: Mapping[str, float | int | str | None]) -> str:

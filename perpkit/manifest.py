@@ -45,6 +45,7 @@ def manifest(
             "doc": strategy.doc,
             "digest": strategy.digest,
             "params": dict(values),
+            **_members(strategy, values),
         },
         "config": config.model_dump(mode="json", exclude={"data", "params", "rulebook"}),
         "dataset": {
@@ -75,6 +76,27 @@ def manifest(
         "assumptions": [a._asdict() for a in assumed],
         "warnings": list(warned),
         "timings_s": {name: round(seconds, 4) for name, seconds in timings.items()},
+    }
+
+
+def _members(strategy: Strategy, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a portfolio: what each member is, its share of the capital and its parameters."""
+    if not strategy.members:
+        return {}
+    return {
+        "members": {
+            member.name: {
+                "strategy": member.strategy.name,
+                "file": member.strategy.file.name,
+                "doc": member.strategy.doc,
+                "digest": member.strategy.digest,
+                "capital_share": member.share,
+                "params": {
+                    p.name: values[f"{member.name}.{p.name}"] for p in member.strategy.parameters
+                },
+            }
+            for member in strategy.members
+        }
     }
 
 

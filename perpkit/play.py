@@ -32,6 +32,8 @@ from perpkit.layout import blank, readonly
 from perpkit.strategy.door import Plan, compiled_entry, plain_entry, plan_of
 from perpkit.strategy.load import Strategy, place_of
 from perpkit.strategy.params import params_record
+from perpkit.strategy.seating import Shared, left_behind, seat
+from perpkit.strategy.subbooks import BAD, Bytes, carve
 from perpkit.tape import Market, settings_of
 from perpkit.tape.collateral import place_collateral
 from perpkit.tape.instruments import Instruments
@@ -78,6 +80,7 @@ class Played(NamedTuple):
     fills: Any  # records of arrays.FILL
     payments: Any  # records of arrays.PAYMENT
     events: Any  # records of arrays.EVENT
+    shared: Shared | None = None  # of a portfolio
 
 
 @dataclass(slots=True)
@@ -223,12 +226,14 @@ def _play(
     plan = None
     if strategy.decide is None:
         plan = plan_of(strategy, _plan(market), dict(values))
-    params = params_record(strategy.parameters, values)
+    # A portfolio's own are laid out beside the stage.
+    params = params_record(() if strategy.members else strategy.parameters, values)
     stage = set_up(market, config, params, strategy.memory, plan)
+    seats = _seat(stage, config, strategy, values) if strategy.members else None
     entry = plain_entry(strategy) if pure_python else compiled_entry(strategy)
     loop: Callable[..., int] = run_hours if pure_python else compiled()
     hours = len(market.tape.time_ns)
-    kept: list[list[Any]] = [[], [], []]
+    kept: list[list[Any]] = [[], [], [], []]
     settings = settings_of(config, market.names)
     chunk = min(config.chunk_rows, SLOW_CHUNK) if pure_python else config.chunk_rows
     row, pace = 0, chunk if progress is None else min(chunk, _FIRST_CHUNK)
@@ -241,13 +246,30 @@ def _play(
         out = stage.ledger.out
         for n, buffer in enumerate((out.fills, out.payments, out.events)):
             kept[n].append(np.asarray(buffer[: out.used[n]]).copy())
+        if seats is not None:
+            kept[3].append(carve(*seats).shares[: out.used[0]].copy())
         out.used[:] = 0
         if progress is not None:
             progress(row, hours)
             took_s = max(time.perf_counter() - begun_s, 1e-6)
             pace = min(max(int((row - begun) * _REPORT_S / took_s), 1), chunk)
-    fills, payments, events = (np.concatenate(x) for x in kept)
-    return Played(columns_of(stage.ledger.rows), fills, payments, events)
+    fills, payments, events = (np.concatenate(x) for x in kept[:3])
+    shared = None
+    if seats is not None:
+        shared = left_behind(strategy, market, seats, np.concatenate(kept[3]))
+    return Played(columns_of(stage.ledger.rows), fills, payments, events, shared)
+
+
+def _seat(stage: Stage, config: RunConfig, strategy: Strategy, values: Mapping[str, Any]) -> Bytes:
+    """Let the door pass a portfolio's sub-books, and the book write its fills among them."""
+    ledger, market = stage.ledger, stage.market
+    told = (len(ledger.out.fills), _plan(market))
+    seats = seat(market, config, strategy, values, told)
+    sub = carve(*seats)
+    out = ledger.out._replace(fills=sub.fills.view(np.recarray), used=sub.used)
+    stage.ledger = ledger._replace(out=out)
+    stage.door = stage.door._replace(params=seats.params, memory=seats.memory)
+    return seats
 
 
 def _step(stage: Stage, strategy: Strategy, loop: Callable[..., int], call: Any) -> int:
@@ -295,8 +317,12 @@ def _refuse_events(stage: Stage, strategy: Strategy) -> None:
                 "where it settles on a position; add the row, or set funding=formula"
             )
         if event["kind"] == Event.BAD_TARGET:
+            asked = strategy
+            if strategy.members:  # the one that asked for it
+                number = int(carve(stage.door.params, stage.door.memory).state[BAD]) - 1
+                asked = strategy.members[number].strategy
             raise StrategyError(
-                f"{strategy.file.name}: target of {name} was {float(event['usd'])} at {when}; a "
+                f"{asked.file.name}: target of {name} was {float(event['usd'])} at {when}; a "
                 "target is a finite number of units, and a token's is not negative"
             )
 

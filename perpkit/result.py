@@ -12,7 +12,7 @@ import polars as pl
 from perpkit.assumptions import Assumption
 from perpkit.errors import nearest
 from perpkit.export import SCHEMA, Files, save
-from perpkit.headline import percent, plain, span
+from perpkit.headline import parts, percent, plain, span
 from perpkit.html import result_html, summary_html
 from perpkit.metrics import METRICS, Metric
 from perpkit.metrics.formula import FundingCheck
@@ -145,6 +145,8 @@ class Result:
             "market": self.facts,
             "warnings": list(self.warnings),
         }
+        if of_members := parts(self):
+            made["members"] = [part._asdict() for part in of_members]
         if self.funding_checks:
             made["funding_against_formula"] = [check._asdict() for check in self.funding_checks]
         return made

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpkit.assumptions import assumptions, warnings
+from perpkit.assumptions import Assumption, assumptions, warnings
 from perpkit.config import RunConfig, check_config
 from perpkit.dataset import Dataset, prices_of, read_dataset
 from perpkit.engine import engine_stage, prepare
@@ -27,8 +27,10 @@ from perpkit.play import Played, Progress, play
 from perpkit.result import Frames, Result, Summary
 from perpkit.rule import CacheError
 from perpkit.shipped import shipped_folder
-from perpkit.strategy.load import Strategy, load
+from perpkit.strategy.load import Strategy
 from perpkit.strategy.params import bind
+from perpkit.strategy.portfolio import load
+from perpkit.strategy.seating import check_portfolio
 from perpkit.strategy.supply import check_supply
 from perpkit.tape import Market, complete, cut_before, lay, settles_over_hours
 from perpkit.tape.splits import units_of
@@ -172,6 +174,7 @@ def run(
         timings[name] = time.perf_counter() - begun
 
     values = bind(strategy.parameters, config.params, strategy.name)
+    check_portfolio(strategy, config)
     with timed("reading data"):
         end = None if config.end is None else to_ns(config.end)
         laid = lay(open_dataset(config), config, end_ns=end)
@@ -194,7 +197,7 @@ def run(
         _check_identity(frames["equity"], config.capital)
         others = {s.name: _beside(market, config, s, pure_python) for s in against}
         frames["against"] = against_frame(market, others)
-    assumed = assumptions(market, config)
+    assumed = (*assumptions(market, config), *_crossing(strategy))
     told = warnings(market, config, frames)
     return Result(
         strategy.name,
@@ -206,6 +209,14 @@ def run(
         manifest(strategy, values, config, market, (assumed, told, timings)),
         check_funding(market, frames["funding"]),
     )
+
+
+def _crossing(strategy: Strategy) -> tuple[Assumption, ...]:
+    """What is assumed of a portfolio: no venue sees what its members trade with each other."""
+    if len(strategy.members) < 2:
+        return ()
+    why = "opposite orders of members change hands so, without a fee; the saving is told apart"
+    return (Assumption("crossing", "at mark or fair price", why),)
 
 
 def _beside(market: Market, config: RunConfig, other: Strategy, pure_python: bool) -> Played:

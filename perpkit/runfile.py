@@ -67,7 +67,7 @@ def apply_settings(
     """Run-file settings with ``--set`` choices laid over them.
 
     A key is a setting of the run, one of its tables (``terms.clamp_8h``), or a parameter of the
-    strategy.
+    strategy; of a portfolio's member, ``MEMBER.PARAMETER``.
 
     Raises
     ------
@@ -78,11 +78,13 @@ def apply_settings(
     known = list(RunConfig.model_fields)
     for text in told:
         path, value = parse_setting(text)
-        if path[0] in parameters:
-            path = ["params", *path]
+        if ".".join(path) in parameters:  # of a portfolio: of its members
+            path = ["params", ".".join(path)]
         if path[0] not in known:
-            names = [*parameters, *known]
-            raise RequestError(f"--set {text}: no setting {path[0]}: {nearest(path[0], names)}")
+            names, asked = [*parameters, *known], path[0]
+            if any(name.startswith(f"{asked}.") for name in parameters):
+                names, asked = parameters, ".".join(path)
+            raise RequestError(f"--set {text}: no setting {asked}: {nearest(asked, names)}")
         table = made
         for part in path[:-1]:
             inner = table.get(part)

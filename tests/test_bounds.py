@@ -88,6 +88,7 @@ def test_the_demo_is_within_its_bounds(tmp_path: Path) -> None:
     """And the numbers are those of the run that is not checked."""
     done = run("funding_carry", "--out", "checked", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for name, frame in perpkit.backtest("funding_carry").frames.items():
+    plain = perpkit.backtest("funding_carry", against=["cash", "spot_hold"])
+    for name, frame in plain.frames.items():
         checked = pl.read_parquet(tmp_path / "checked" / f"{name}.parquet")
         assert_frame_equal(checked, frame, check_exact=True)

@@ -149,6 +149,7 @@ def make(
                     "instrument": name,
                     "size": size,
                     "px": px,
+                    "way": "book",
                     "reason": more[0] if more else "target",
                     "slippage_usd": more[1] if more else -0.5,
                 }
@@ -158,6 +159,7 @@ def make(
             instrument=pl.String,
             size=pl.Float64,
             px=pl.Float64,
+            way=pl.String,
             reason=pl.String,
             slippage_usd=pl.Float64,
         ),

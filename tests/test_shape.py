@@ -74,7 +74,7 @@ def test_three_kinds_of_function_are_compiled() -> None:
         "perpkit/market/loop.py": ["form_market"],
         "perpkit/book/loop.py": ["run_hours"],
         # With and without reference counting.
-        "perpkit/strategy/door.py": ["decide", "decide", "decide", "idle"],
+        "perpkit/strategy/door.py": ["counted", "counted", "decide", "idle"],
     }
 
 

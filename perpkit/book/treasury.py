@@ -33,6 +33,7 @@ TRANSFER = int(Flow.TRANSFER)
 SENT = int(Event.TRANSFER_SENT)
 ARRIVED = int(Event.TRANSFER_ARRIVED)
 REFUSED = int(Event.TRANSFER_REFUSED)
+HELD_BACK = int(Event.HELD_BACK)
 ADDED = int(Event.MARGIN_ADDED)
 REMOVED = int(Event.MARGIN_REMOVED)
 WALLET = 0
@@ -132,7 +133,7 @@ def refuse_to_leave(t: int, a: int, usd: float, accounts: Accounts, out: Out) ->
     """Say once that what an account has to spare cannot leave it."""
     if not accounts.sweep_refused[a]:
         accounts.sweep_refused[a] = True
-        write_event(t, REFUSED, -1, a, usd, out)
+        write_event(t, HELD_BACK, -1, a, usd, out)
 
 
 @rule

@@ -56,7 +56,7 @@ def backtest(
     from perpkit.export import check_writable
     from perpkit.run import check_names, demo, run
     from perpkit.runfile import apply_settings, read_config
-    from perpkit.strategy.load import load
+    from perpkit.strategy.portfolio import load
 
     refuse_both(quiet=quiet, as_json=as_json)
     loaded = load(strategy)

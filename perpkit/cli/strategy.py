@@ -69,7 +69,8 @@ def listing(
 @strategy.command("show")
 def show(name: Name, as_json: AsJson = False, debug: Debug = False) -> None:
     """One strategy: what it does, where it is, and its parameters."""
-    from perpkit.strategy.load import Place, load, offered
+    from perpkit.strategy.load import Place, offered
+    from perpkit.strategy.portfolio import load
 
     loaded = load(name)
     place = offered().get(name, Place(loaded.file, "yours"))
@@ -113,14 +114,31 @@ def _said(value: float | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
+def _kind(loaded: Strategy) -> str:
+    if loaded.members:
+        return "portfolio"
+    return "plan" if loaded.decide is None else "decide"
+
+
+def _members(loaded: Strategy) -> dict[str, Any]:
+    if not loaded.members:
+        return {}
+    told = [
+        {"name": m.name, "strategy": m.strategy.name, "capital_share": m.share}
+        for m in loaded.members
+    ]
+    return {"members": told}
+
+
 def _plain(name: str, place: Place, loaded: Strategy | str) -> dict[str, Any]:
     told: dict[str, Any] = {"name": name, "origin": place.origin, "file": str(place.file)}
     if isinstance(loaded, str):
         return told | {"broken": loaded}
     return told | {
         "says": loaded.doc,
-        "kind": "plan" if loaded.decide is None else "decide",
+        "kind": _kind(loaded),
         "digest": loaded.digest,
+        **_members(loaded),
         "parameters": [
             {
                 "name": p.name,

@@ -26,7 +26,7 @@ class OfStrategy(TyperCommand):
             return
         from perpkit.cli.lines import Lines
         from perpkit.cli.strategy import print_parameters
-        from perpkit.strategy.load import load
+        from perpkit.strategy.portfolio import load
 
         loaded = load(name)
         out = Lines()

@@ -14,6 +14,7 @@ import polars as pl
 
 from perpkit.codes import CAUSES
 from perpkit.ledger.causes import attribute
+from perpkit.ledger.members import attribute_members, strategies
 from perpkit.ledger.prices import market_frame, quotes_frame
 from perpkit.ledger.tables import (
     accounts_frame,
@@ -44,10 +45,14 @@ def frames(market: Market, played: Played, strategy: str) -> dict[str, pl.DataFr
     equity, attribution, accounts, positions, funding, fills, events, market, quotes; columns as in
     ``docs/files.md``
     """
-    causes = attribute(market, played)
+    causes, shared = attribute(market, played), played.shared
+    names: tuple[str, ...] = (strategy,)
+    booked = causes
+    if shared is not None:
+        booked, names = attribute_members(market, played, shared), strategies(shared)
     return {
         "equity": equity_frame(market, played, causes),
-        "attribution": attribution_frame(market, causes, strategy),
+        "attribution": attribution_frame(market, booked, names),
         "accounts": accounts_frame(market, played),
         "positions": positions_frame(market, played, strategy),
         "funding": funding_frame(market, played),

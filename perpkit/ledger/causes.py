@@ -48,6 +48,7 @@ class Causes(NamedTuple):
     instrument: I64
     account: I64
     usd: F64
+    strategy: I64  # number of it; 0 where there is one
 
 
 class Part(NamedTuple):
@@ -58,18 +59,19 @@ class Part(NamedTuple):
     instrument: I64
     account: I64
     usd: F64
+    strategy: int = 0
 
 
 def attribute(market: Market, played: Played) -> Causes:
     """Every cause of a run, ordered by row, cause, instrument and account."""
     parts = [
         *_of_perps(market, played),
-        *_of_tokens(market, played),
-        *_of_payments(market, played),
+        *of_tokens(market, played),
+        *of_payments(market, played),
         *_of_fills(market, played),
-        *_of_currencies(market, played),
+        *of_currencies(market, played),
     ]
-    return _merge(parts, market)
+    return merge(parts, market)
 
 
 def _change(px: F64) -> F64:
@@ -88,7 +90,8 @@ def _earned(units: F64, px: F64) -> F64:
     return np.where(held == 0.0, 0.0, held * np.where(held == 0.0, 0.0, _change(px)))
 
 
-def _dense(cause: str, usd: F64, instrument: I64, account: I64) -> Part:
+def dense(cause: str, usd: F64, instrument: I64, account: I64) -> Part:
+    """A part from (T, n) amounts with n instruments and accounts; what is 0 is left out."""
     row, column = np.nonzero(usd)
     return Part(cause, row, instrument[column], account[column], usd[row, column])
 
@@ -99,12 +102,12 @@ def _of_perps(market: Market, played: Played) -> list[Part]:
     moved = _earned(played.rows.position, market.tape.mark_px)
     paid = played.rows.funding_usd
     return [
-        _dense("perp_price", in_usd(moved, market, account), coins, account),
-        _dense("funding", in_usd(paid, market, account), coins, account),
+        dense("perp_price", in_usd(moved, market, account), coins, account),
+        dense("funding", in_usd(paid, market, account), coins, account),
     ]
 
 
-def _of_tokens(market: Market, played: Played) -> list[Part]:
+def of_tokens(market: Market, played: Played) -> list[Part]:
     """Moves of the fair price and growth of the NAV, in the account the tokens lie in."""
     tape, held = market.tape, holdings(played.rows)
     by_nav = np.isin(market.names.kinds, NAV_KINDS)[held.token][None, :]
@@ -114,12 +117,12 @@ def _of_tokens(market: Market, played: Played) -> list[Part]:
     moved = _earned(held.units, tape.fair_px[:, held.token]) - grown
     instrument = held.token + len(market.names.coins)
     return [
-        _dense("token_price", moved, instrument, held.account),
-        _dense("yield", grown, instrument, held.account),
+        dense("token_price", moved, instrument, held.account),
+        dense("yield", grown, instrument, held.account),
     ]
 
 
-def _of_payments(market: Market, played: Played) -> list[Part]:
+def of_payments(market: Market, played: Played) -> list[Part]:
     """Flows of cash, dividends, and yield in new units."""
     payments, made = played.payments, []
     for flow, cause in _OF_FLOW.items():
@@ -172,25 +175,25 @@ def _part(cause: str, fills: Records, usd: F64, which: B8) -> Part:
     return Part(cause, own["row"], own["instrument"], own["account"], usd[which])
 
 
-def _of_currencies(market: Market, played: Played) -> list[Part]:
+def of_currencies(market: Market, played: Played) -> list[Part]:
     """What moves of a settle currency do to cash, cash under way and unrealised profit."""
     px, rows = market.tape.cash_px, played.rows
     if px.shape[1] == 0:
         return []
     counted = rows.cash_usd + rows.transit_usd + unrealised(market, played)
     account = np.arange(px.shape[1])
-    return [_dense("token_price", _earned(counted, px), np.full(len(account), -1), account)]
+    return [dense("token_price", _earned(counted, px), np.full(len(account), -1), account)]
 
 
-def _merge(parts: list[Part], market: Market) -> Causes:
-    """Join the parts, ordered by row, cause, instrument and account, equal ones summed."""
+def merge(parts: list[Part], market: Market, strategies: int = 1) -> Causes:
+    """Join the parts by row, cause, instrument, account and strategy, equal ones summed."""
     instruments = len(market.names.coins) + len(market.names.tokens) + 1
     accounts = len(market.names.accounts)
-    keys = [
-        ((p.row * len(CAUSES) + CAUSES.index(p.cause)) * instruments + p.instrument + 1) * accounts
-        + p.account
-        for p in parts
-    ]
+    keys = []
+    for p in parts:
+        where = p.row * len(CAUSES) + CAUSES.index(p.cause)
+        where = (where * instruments + p.instrument + 1) * accounts + p.account
+        keys.append(where * strategies + p.strategy)
     key, usd = np.concatenate(keys), np.concatenate([p.usd for p in parts])
     key, usd = key[usd != 0.0], usd[usd != 0.0]
     # Each part is in order already, which a stable sort of the joined ones makes use of.
@@ -200,7 +203,8 @@ def _merge(parts: list[Part], market: Market) -> Causes:
     usd = np.add.reduceat(usd, first) if first.size else usd
     left = usd != 0.0  # what a split takes and gives is nothing
     key, usd = key[first][left], usd[left]
+    key, strategy = np.divmod(key, strategies)
     key, account = np.divmod(key, accounts)
     key, instrument = np.divmod(key, instruments)
     row, cause = np.divmod(key, len(CAUSES))
-    return Causes(row, cause, instrument - 1, account, usd)
+    return Causes(row, cause, instrument - 1, account, usd, strategy)

@@ -10,8 +10,18 @@ import polars as pl
 from perpkit.arrays import F64, Event, Reason, Records
 from perpkit.codes import CAUSES
 from perpkit.ledger.causes import Causes, fill_costs, held_before
-from perpkit.ledger.holdings import NAV_KINDS, ROUNDING_FRAC, holdings, in_usd
-from perpkit.ledger.words import EVENTS, REASONS, WAYS, detail_of, told_usd, way_of, why_undone
+from perpkit.ledger.holdings import NAV_KINDS, ROUNDING_FRAC, Holdings, holdings, in_usd
+from perpkit.ledger.members import own_fills
+from perpkit.ledger.words import (
+    CROSS,
+    EVENTS,
+    REASONS,
+    WAYS,
+    detail_of,
+    told_usd,
+    way_of,
+    why_undone,
+)
 from perpkit.play import Played
 from perpkit.tape import Market
 from perpkit.tape.splits import premiums
@@ -29,13 +39,13 @@ def _names(names: tuple[str, ...], index: Any, name: str) -> pl.Series:
     return pl.Series(name, list(names), dtype=pl.String).gather(numbers).alias(name)
 
 
-def attribution_frame(market: Market, causes: Causes, strategy: str) -> pl.DataFrame:
-    """The causes by account and instrument."""
+def attribution_frame(market: Market, causes: Causes, strategies: tuple[str, ...]) -> pl.DataFrame:
+    """The causes by account, instrument and strategy."""
     names = market.names
     return pl.DataFrame(
         {
             "time": _time(market, causes.row),
-            "strategy": _same(strategy, len(causes.row)),
+            "strategy": _names(strategies, causes.strategy, "strategy"),
             "account": _names(names.accounts, causes.account, "account"),
             "instrument": _names(
                 (*names.coins, *names.tokens, ""), causes.instrument, "instrument"
@@ -120,9 +130,25 @@ def accounts_frame(market: Market, played: Played) -> pl.DataFrame:
 
 
 def positions_frame(market: Market, played: Played, strategy: str) -> pl.DataFrame:
-    """What is held, one row an hour, instrument and account."""
-    tape, rows, names = market.tape, played.rows, market.names
+    """What is held, one row an hour, instrument, account and strategy."""
+    rows, shared = played.rows, played.shared
     lying = holdings(rows)
+    if shared is None:
+        return _positions(market, played, strategy, lying)
+    coins, frames = len(market.names.coins), []
+    for n, name in enumerate(shared.names):
+        own = shared.held[:, n]
+        part = np.zeros_like(rows.units)
+        np.divide(own[:, coins:], rows.units, out=part, where=rows.units != 0.0)
+        kept = played._replace(rows=rows._replace(position=own[:, :coins]))
+        units = lying.units * part[:, lying.token]
+        frames.append(_positions(market, kept, name, lying._replace(units=units)))
+    return pl.concat(frames).sort("time", maintain_order=True)
+
+
+def _positions(market: Market, played: Played, strategy: str, lying: Holdings) -> pl.DataFrame:
+    """What one strategy holds."""
+    tape, rows, names = market.tape, played.rows, market.names
     held = np.hstack([rows.position, lying.units])
     px = np.hstack([tape.mark_px, tape.fair_px])
     instrument = np.concatenate([np.arange(len(names.coins)), len(names.coins) + lying.token])
@@ -192,18 +218,24 @@ def funding_frame(market: Market, played: Played) -> pl.DataFrame:
 
 
 def fills_frame(market: Market, played: Played, strategy: str) -> pl.DataFrame:
-    """Every trade, forced ones too."""
-    fills, names = played.fills, market.names
+    """Every trade by strategy, forced ones too, and what crossed within a portfolio."""
+    names, shared = market.names, played.shared
+    told: tuple[str, ...] = (strategy,)
+    fills, whose = played.fills, np.zeros(len(played.fills), np.int64)
+    way = way_of(fills, len(names.coins))
+    if shared is not None:
+        fills, whose, crossed = own_fills(market, played, shared)
+        told, way = shared.names, np.where(crossed, CROSS, way_of(fills, len(names.coins)))
     lost, fees = fill_costs(market, fills)
     return pl.DataFrame(
         {
             "fill_id": np.arange(len(fills)),
             "time": _time(market, fills["row"]),
             "decided_at": _time(market, fills["decided"], "decided_at"),
-            "strategy": _same(strategy, len(fills)),
+            "strategy": _names(told, whose, "strategy"),
             "account": _names(names.accounts, fills["account"], "account"),
             "instrument": _names(names.coins + names.tokens, fills["instrument"], "instrument"),
-            "way": _names(WAYS, way_of(fills, len(names.coins)), "way"),
+            "way": _names(WAYS, way, "way"),
             "side": _names(("buy", "sell"), (fills["size"] < 0.0).astype(np.int64), "side"),
             "size": np.abs(fills["size"]),
             "px": fills["px"],

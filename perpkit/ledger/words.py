@@ -15,9 +15,9 @@ from perpkit.tape import Market
 
 REASONS = tuple(reason.name.lower() for reason in Reason)
 EVENTS = tuple(event.name.lower() for event in Event)
-WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue", "dex")
+WAYS = ("book", "backstop", "adl", "quote", "issuer", "venue", "dex", "cross")
 
-_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE, _DEX = range(len(WAYS))
+_BOOK, _BACKSTOP, _ADL, _QUOTE, _ISSUER, _VENUE, _DEX, CROSS = range(len(WAYS))
 _OF_WAY = {Way.QUOTE: _QUOTE, Way.DEX: _DEX, Way.ISSUER: _ISSUER}
 _OF_PERP = {
     Reason.BACKSTOP: _BACKSTOP,
@@ -42,6 +42,7 @@ _DETAILS = {
     Event.TRANSFER_SENT: "{usd:,.2f} USD sent from the wallet",
     Event.TRANSFER_ARRIVED: "{usd:,.2f} USD arrived",
     Event.TRANSFER_REFUSED: "{usd:,.2f} USD wanted and the wallet has none",
+    Event.HELD_BACK: "{usd:,.2f} USD to spare and the margin rules let none of it leave",
     Event.PARTIAL: "closed {usd:,.2f} USD on the book: the first part of a large position",
     Event.ADL: "closed {usd:,.2f} USD at the last mark: auto-deleveraged against a bankrupt side",
     Event.SEIZED: "the venue sold pledged tokens for {usd:,.2f} USD to cover what was owed",
@@ -88,11 +89,7 @@ _PLAIN = (
     Event.UNWOUND,
     Event.LEG_WAITS,
 )
-# The same kinds where the cash goes the other way.
-_TO_WALLET = {
-    Event.TRANSFER_SENT: "{usd:,.2f} USD sent to the wallet",
-    Event.TRANSFER_REFUSED: "{usd:,.2f} USD to spare and the margin rules let none of it leave",
-}
+_TO_WALLET = {Event.TRANSFER_SENT: "{usd:,.2f} USD sent to the wallet"}
 
 
 def way_of(fills: Records, coins: int) -> I64:
@@ -121,6 +118,8 @@ def detail_of(kind: int, account: int, usd: float) -> str:
     """One sentence on an event."""
     event = Event(kind)
     words = _TO_WALLET.get(event) if account == WALLET else None
+    if event is Event.TRIMMED:
+        usd = round(usd, 3) + 0.0  # a share of -0.0 would be told with its sign
     return (words or _DETAILS[event]).format(usd=usd)
 
 

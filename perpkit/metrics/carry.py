@@ -35,7 +35,7 @@ def attribution_metrics(run: Run) -> dict[str, Value]:
 
 def deltas(run: Run) -> F64:
     """(T, U): signed notional of all that is held on an underlying."""
-    held, rows, columns = run.held, run.time_ms.size, len(run.names.underlyings)
+    held, rows, columns = run.net, run.time_ms.size, len(run.names.underlyings)
     keys = held.row * columns + run.names.underlying[held.instrument]
     return add_up(keys, held.value_usd, rows * columns).reshape(rows, columns)
 
@@ -44,7 +44,7 @@ def residual_delta(run: Run) -> float | None:
     """P&L of the delta left open, at the oracle price."""
     names = run.names
     paired = np.unique(names.underlying[names.paired])
-    if not names.paired[run.held.instrument].any():
+    if not names.paired[run.net.instrument].any():
         return None
     delta, price = deltas(run)[:-1, paired], run.oracle_px[:, paired]
     move = price[1:] / price[:-1] - 1.0
@@ -53,7 +53,7 @@ def residual_delta(run: Run) -> float | None:
 
 def notional_hours(run: Run, which: B8) -> float:
     """Σ |position · price| · hours of some instruments."""
-    held = run.held
+    held = run.net
     mine = which[held.instrument]
     return float(np.abs(held.value_usd[mine]) @ run.hours[held.row[mine]])
 
@@ -105,7 +105,7 @@ def break_even_days(run: Run, fills: pl.DataFrame) -> float | None:
 
 def _collateral(run: Run) -> dict[str, Value]:
     alone = run.names.alone
-    if not alone[run.held.instrument].any():
+    if not alone[run.net.instrument].any():
         return dict.fromkeys(
             ("collateral_price_usd", "collateral_yield_usd", "collateral_yield_apr")
         )
@@ -119,7 +119,7 @@ def _collateral(run: Run) -> dict[str, Value]:
 
 def _basis(run: Run, trades: Trades) -> dict[str, Value]:
     total = float(run.causes_usd["perp_price"].sum() + run.causes_usd["token_price"].sum())
-    found: dict[str, Value] = {"basis_usd": total if run.held.row.size else None}
+    found: dict[str, Value] = {"basis_usd": total if run.net.row.size else None}
     if not trades.exit_row.size:
         return {**found, "basis_closed_usd": None, "basis_open_usd": None}
     mine = (trades.of_booked >= 0) & run.booked.of("perp_price", "token_price")

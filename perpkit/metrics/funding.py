@@ -41,7 +41,7 @@ def settled(run: Run, funding: pl.DataFrame) -> Settled:
 
 def mean_notional(run: Run) -> tuple[F64, F64]:
     """Sum up |position · price| · hours of each coin; and its mean over the hours held, or 0."""
-    held, coins = run.held, run.names.perps
+    held, coins = run.net, run.names.perps
     mine = run.names.is_perp[held.instrument]
     row, coin = held.row[mine], held.instrument[mine]
     hours = run.hours[row]
@@ -56,7 +56,7 @@ def mean_notional(run: Run) -> tuple[F64, F64]:
 
 def in_market(run: Run) -> float:
     """Hours with a perp position."""
-    held = run.held
+    held = run.net
     mine = run.names.is_perp[held.instrument]
     return float(run.hours[np.unique(held.row[mine])].sum())
 

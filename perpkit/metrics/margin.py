@@ -21,7 +21,7 @@ def liquidation_distance(run: Run) -> tuple[I64, F64, B8]:
 
     Also whether a closed spell begins at its row.
     """
-    held = run.held
+    held = run.net
     mine = run.names.is_perp[held.instrument]
     mine &= np.isfinite(held.liquidation_px) & (held.px > 0.0)
     away = held.liquidation_px[mine] / held.px[mine] - 1.0
@@ -43,8 +43,8 @@ def nearest(run: Run) -> dict[str, Value]:
     }
     if away.size:
         worst = int(which[np.argmin(away)])  # the first of equal ones
-        found["min_liquidation_distance_at"] = instant_of(run, int(run.held.row[worst]))
-        coin = run.names.instruments[int(run.held.instrument[worst])]
+        found["min_liquidation_distance_at"] = instant_of(run, int(run.net.row[worst]))
+        coin = run.names.instruments[int(run.net.instrument[worst])]
         found["min_liquidation_distance_coin"] = coin
     return found
 
@@ -65,7 +65,7 @@ def hours_naked(run: Run, events: pl.DataFrame) -> float:
 
 def pledged_yield(run: Run) -> float | None:
     """Yield of tokens by the share of them that was pledged in the row before."""
-    held, columns = run.held, len(run.names.instruments)
+    held, columns = run.net, len(run.names.instruments)
     pledged = held.in_margin & ~run.names.is_perp[held.instrument]
     if not pledged.any():
         return None
@@ -110,7 +110,7 @@ def margin_metrics(run: Run, events: pl.DataFrame) -> dict[str, Value]:
 
 def holding(run: Run) -> B8:
     """(T, U): is a position held, in a perp or its token, at the end of the row."""
-    held, names = run.held, run.names
+    held, names = run.net, run.names
     mine = names.paired[held.instrument]
     on = np.zeros_like(run.closed)
     on[held.row[mine], names.underlying[held.instrument[mine]]] = True

@@ -14,6 +14,8 @@ from perpkit.errors import DataError
 from perpkit.tape import WALLET
 from perpkit.units import HOUR_MS
 
+NOTHING = 1e-12  # of the positions that a sum is of: rounding
+
 
 class Context(NamedTuple):
     """What the metrics need to know of a run beside its frames."""
@@ -81,7 +83,8 @@ class Run(NamedTuple):
     margin_usd: F64  # (T,) margin value of all margin accounts
     causes_usd: dict[str, F64]
     strategies: int
-    held: Held
+    held: Held  # of every strategy
+    net: Held  # of the book: what opposite positions of a portfolio's members leave of each other
     booked: Booked
     rate: F64  # (T, M) funding of each settlement, NaN where there is none
     oracle_px: F64  # (T, U) of the underlying's first perp, NaN where unknown
@@ -224,6 +227,21 @@ def _held(positions: pl.DataFrame, names: Names, strategies: list[str], time_ms:
     )
 
 
+def netted(positions: pl.DataFrame) -> pl.DataFrame:
+    """One row an hour, account and instrument, whoever holds it; none where nothing is left."""
+    if positions["strategy"].n_unique() < 2:
+        return positions
+    own = ["time", "account", "instrument"]
+    summed = positions.group_by(own, maintain_order=True).agg(
+        pl.col("strategy").first(),
+        pl.col("position", "value_usd").sum(),
+        pl.col("position").abs().sum().alias("size"),
+        pl.col("px", "liquidation_px", "liquidation_distance_frac", "premium_frac").first(),
+    )
+    left = pl.col("position").abs() > NOTHING * pl.col("size")
+    return summed.filter(left).select(positions.columns)
+
+
 def _is_margin(frame: pl.DataFrame) -> B8:
     """Which rows of a frame are of a margin account."""
     return np.asarray((frame["account"].cast(pl.String) != WALLET).to_numpy(), np.bool_)
@@ -267,6 +285,7 @@ def read(frames: Mapping[str, pl.DataFrame], context: Context) -> Run:
         {cause: floats(equity[f"{cause}_usd"]) for cause in CAUSES},
         len(strategies),
         _held(positions, names, strategies, time_ms),
+        _held(netted(positions), names, strategies, time_ms),
         _booked(frames["attribution"], names, strategies, time_ms),
         rate,
         _oracle(settled_px, names, time_ms),

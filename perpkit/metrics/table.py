@@ -103,10 +103,10 @@ sqn | ratio | √trades · mean / standard deviation (n-1) of trade P&L.
 kelly_frac | frac | win rate - (1 - win rate) / payoff_ratio.
 
 # activity
-fills | count | Rows of the fills.
+fills | count | Rows of the fills, but those by the way `cross`: between members of a portfolio.
 volume_usd | USD | Sum of size · price of all trades, perps and tokens, both sides: of fills but
     those for `action` (units of a split, a market settled for one), `settlement` (a trade undone)
-    and `shock` (what an incident takes).
+    and `shock` (what an incident takes), and by the way `cross`, which never reach a market.
 turnover | 1/year | Volume over time-weighted mean equity, · 8,760 / hours.
 return_on_volume_frac | frac | net_pnl_usd / volume_usd.
 exposure_frac | frac | Share of time with a position in a perp or in a token whose underlying has

@@ -112,14 +112,19 @@ def because(fills: pl.DataFrame, *reasons: Reason) -> B8:
     return np.asarray(told.to_numpy(), np.bool_)
 
 
+def at_market(fills: pl.DataFrame) -> B8:
+    """Which fills were done with somebody else: not within a portfolio, between its members."""
+    return np.asarray((fills["way"].cast(pl.String) != "cross").to_numpy(), np.bool_)
+
+
 def volume(run: Run, fills: pl.DataFrame) -> F64:
     """(I + 1,) USD traded in each instrument.
 
     Units that a split makes, a market that is settled for it, a trade that is undone and what an
-    incident takes change hands without a trade.
+    incident takes change hands without a trade; what crosses within a portfolio does not leave it.
     """
     usd = floats(fills["size"]) * floats(fills["px"])
-    return by_instrument(run, fills, usd, ~because(fills, *NO_TRADES))
+    return by_instrument(run, fills, usd, ~because(fills, *NO_TRADES) & at_market(fills))
 
 
 def by_instrument(run: Run, fills: pl.DataFrame, usd: F64, which: B8) -> F64:
@@ -139,7 +144,7 @@ def activity_metrics(run: Run, fills: pl.DataFrame) -> dict[str, Value]:
     np.divide(run.gross_usd, run.equity_usd, out=geared, where=whole)
     exposed = _holding(run).any(axis=1)
     return {
-        "fills": fills.height,
+        "fills": int(at_market(fills).sum()),
         "volume_usd": traded,
         "turnover": turnover,
         "return_on_volume_frac": ratio(run.net_usd, traded),

@@ -44,6 +44,7 @@ KINDS = {
     **FORCED,
     "delevered": Kind("cut to meet a call", "triangle-down", "@warn"),
     "transfer_refused": Kind("transfer refused", "circle-x-open", "@warn"),
+    "held_back": Kind("margin held back", "circle-cross-open", "@muted"),
     "redeem_refused": Kind("redemption refused", "square-x-open", "@warn"),
     "locked": Kind("locked by the issuer", "square-open", "@warn"),
     "reentry_refused": Kind("entry refused", "diamond-open", "@muted"),

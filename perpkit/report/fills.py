@@ -25,7 +25,7 @@ def priced(run: Run) -> pl.DataFrame:
     return fills.with_columns(
         usd=pl.col("size") * pl.col("px"),
         cost_usd=pl.col("fee_usd") - pl.col("slippage_usd"),
-        traded=~pl.col("reason").is_in(none),
+        traded=~pl.col("reason").is_in(none) & (pl.col("way") != "cross"),
         booked=pl.col("reason").replace_strict(booked, return_dtype=pl.String),
     )
 

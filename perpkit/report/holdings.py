@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 
 from perpkit.arrays import F64, I64
-from perpkit.metrics.reading import add_up, codes, floats, found_all, milliseconds, rows_of
+from perpkit.metrics.reading import (
+    add_up,
+    codes,
+    floats,
+    found_all,
+    milliseconds,
+    netted,
+    rows_of,
+)
 from perpkit.report.reading import Run
 from perpkit.units import HOUR_MS
 
@@ -31,7 +39,7 @@ def holdings(run: Run, trades: pl.DataFrame) -> Holdings:
     DataError
         If a position or a fill is of an instrument that the run has not.
     """
-    held = run.frames["positions"]
+    held = netted(run.frames["positions"])
     time_ms = milliseconds(run.frames["equity"]["time"])
     lasting = np.append(np.diff(time_ms) / HOUR_MS, 0.0)
     instruments = [*run.coins, *run.tokens]

@@ -15,12 +15,15 @@ from rich.text import Text
 from perpkit.export import REPORT
 from perpkit.headline import (
     CHECK_COLUMNS,
+    PART_COLUMNS,
     Cause,
     assumed,
     assumed_terms,
     attribution,
     check_row,
     headline,
+    part_row,
+    parts,
     span,
 )
 from perpkit.report.over_time import over_time
@@ -58,6 +61,10 @@ def _lines(result: Result, out: Path | None, width: int, marks: str = ASCII) -> 
     yield Text("Where it came from", style="bold")
     yield from _attribution(result, min(_BAR, (width - _BEFORE_BAR) // 2))
     yield Text()
+    if parts(result):
+        yield Text("By member", style="bold")
+        yield from _parts(result)
+        yield Text()
     if result.funding_checks:
         yield Text("Recorded funding against the formula", style="bold")
         yield from _funding_checks(result)
@@ -132,6 +139,20 @@ def _attribution(result: Result, longest: int) -> Iterator[Text]:
 
 def _money(cause: Cause) -> str:
     return f"  {cause.name:<18}{cause.usd:>14,.2f}{cause.of_capital:>10.2%}"
+
+
+def _parts(result: Result) -> Iterator[Text]:
+    """One line a member of a portfolio, then what nobody's was and what crossing saved."""
+    capital = float(result.manifest["config"]["capital"])
+    rows = [part_row(part, capital) for part in parts(result)]
+    # What is 0 in every line says nothing.
+    shown = [n for n in range(len(PART_COLUMNS)) if n < 2 or any(r[n] != "0.00" for r in rows)]
+    wide = [max(len(row[n]) for row in (PART_COLUMNS, *rows)) for n in range(len(PART_COLUMNS))]
+    for number, row in enumerate((PART_COLUMNS, *rows)):
+        first, *others = (
+            f"{row[n]:<{wide[n]}}" if n == 0 else f"{row[n]:>{wide[n]}}" for n in shown
+        )
+        yield Text(f"  {first}  {'  '.join(others)}".rstrip(), "dim" if number == 0 else "")
 
 
 def _funding_checks(result: Result) -> Iterator[Text]:

@@ -22,6 +22,7 @@ from perpkit.shipped import shipped_folder, user_folder
 from perpkit.strategy.params import Parameter, memory_dtype, parameters
 
 GROUP = "perpkit.strategies"
+PORTFOLIO = ".toml"  # how the name of its file ends
 HELPERS = Path(__file__).with_name("helpers.py")  # which any strategy may have compiled in
 DECIDE_ARGUMENTS = 6
 # Names that a numpy record already has: a field of that name could not be reached.
@@ -44,11 +45,24 @@ class Strategy:
     constants: str = ""  # values of those modules' globals, which compiled code holds as constants
     requires: Callable[..., Any] | None = None  # says what a run lacks; see perpkit.strategy.supply
     modules: tuple[ModuleType, ...] = field(default=(), compare=False, repr=False)  # the sources'
+    members: tuple[Member, ...] = ()  # of a portfolio
 
     @property
     def digest(self) -> str:
         """Digest of the file, its own imports, perpkit's helpers, globals and the interpreter."""
-        return digest((*self.sources, HELPERS), self.constants)
+        own = (self.file,) if self.members else ()  # no source of its compiled code
+        return digest((*own, *self.sources, HELPERS), self.constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One strategy of a portfolio."""
+
+    name: str
+    share: float  # of the capital
+    strategy: Strategy
+    # Bound: those of the portfolio's file, else the defaults.
+    params: dict[str, Any] = field(hash=False)
 
 
 class Place(NamedTuple):
@@ -94,6 +108,10 @@ def find(what: str) -> Path:
     StrategyError
         If there is no such file or name.
     """
+    if what.endswith(PORTFOLIO):
+        raise StrategyError(
+            f"{what}: is a portfolio and no strategy of its own; name the strategy of a member"
+        )
     if _is_path(what):
         file = Path(what)
         if not file.is_file():

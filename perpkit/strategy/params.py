@@ -138,6 +138,7 @@ def bind(known: tuple[Parameter, ...], values: Mapping[str, object], where: str)
         If a name is unknown or a value does not fit.
     """
     names = [p.name for p in known]
+    values = _flat(values, names)
     for name in values:
         if name not in names:
             raise RequestError(f"{where} has no parameter {name}: {nearest(name, names)}")
@@ -148,6 +149,17 @@ def bind(known: tuple[Parameter, ...], values: Mapping[str, object], where: str)
         except ValidationError as e:
             raise RequestError(f"{where}: parameter {p.name} {_in_words(e)}") from None
     return bound
+
+
+def _flat(values: Mapping[str, object], names: list[str]) -> dict[str, object]:
+    """Values of a portfolio's members, told in a table each, under the names of its parameters."""
+    made: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and any(n.startswith(f"{name}.") for n in names):
+            made |= {f"{name}.{own}": of for own, of in value.items()}
+        else:
+            made[name] = value
+    return made
 
 
 def params_dtype(known: tuple[Parameter, ...]) -> np.dtype[Any]:

@@ -46,6 +46,8 @@ def check_supply(strategy: Strategy, market: Market) -> None:
     StrategyError
         If ``requires`` raises, or returns anything but one line of text.
     """
+    for member in strategy.members:
+        check_supply(member.strategy, market)
     if strategy.requires is None:
         return
     where = f"{strategy.file.name}:{strategy.requires.__code__.co_firstlineno}"

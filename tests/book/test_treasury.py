@@ -357,7 +357,7 @@ def test_less_than_the_least_stays_and_is_said_where_no_more_may_leave(lab):
     ]
     run = swept(lab, marks, sweep_min_usd=1_000.01)
     assert [(e.row, e.kind, e.usd) for e in run.events] == [
-        (1, Event.TRANSFER_REFUSED, pytest.approx(1_200.0))
+        (1, Event.HELD_BACK, pytest.approx(1_200.0))
     ]
     assert swept(lab, marks, sweep_min_usd=1_200.01).events == []
 
@@ -378,7 +378,7 @@ def test_a_tenth_of_the_notional_stays_behind(lab):
     assert run.rows.cash_usd[0, 1] == 500.0
     run = swept(lab, [100.0] * 4, margin=400.0, **wide)
     assert [(e.row, e.kind, e.account, e.usd) for e in run.events] == [
-        (0, Event.TRANSFER_REFUSED, 1, 150.0)
+        (0, Event.HELD_BACK, 1, 150.0)
     ]
 
 

@@ -135,10 +135,10 @@ def test_keys_that_no_run_reads_are_told() -> None:
         assert all(f'`{key} = "{value}"`' in NOT_MODELLED for value in values)
 
 
-def test_actions_are_the_two_that_are_told() -> None:
+def test_actions_that_change_a_holding_are_the_two_that_are_told() -> None:
     text = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
-    assert "| `kind` | | always | `dividend` or `split` |" in text
-    assert "actions are dividends and splits" in NOT_MODELLED
+    assert "| `kind` | | always | `dividend`, `split` or `earnings` |" in text
+    assert "actions on a holding are dividends and splits" in NOT_MODELLED
     assert "kind" in schema.ACTIONS.columns
 
 

@@ -34,7 +34,7 @@ STEP_OF = {reason: n for n, reason in enumerate((*FORCED, "TARGET", "REDEEMED", 
 # Of an account, however many instruments it touches; the others are of an instrument.
 OF_ACCOUNT = (
     *("BAD_DEBT", "TRANSFER_SENT", "TRANSFER_ARRIVED", "TRANSFER_REFUSED", "SEIZED", "OWED"),
-    *("DELEVERED", "MARGIN_ADDED", "MARGIN_REMOVED", "VENUE_FAILED"),
+    *("DELEVERED", "MARGIN_ADDED", "MARGIN_REMOVED", "VENUE_FAILED", "HELD_BACK"),
 )
 ONCE = ("SEIZED", "DELEVERED")
 UNTOLD = ("RELEASED",)  # events that say nothing new

@@ -37,6 +37,7 @@ REACHED = {
     "event REENTRY_REFUSED": 20,
     "event TRANSFER_SENT": 20,
     "event TRANSFER_REFUSED": 20,
+    "event HELD_BACK": 10,
     "ADL": 20,
     "SEIZED": 20,
     "SHOCK": 20,

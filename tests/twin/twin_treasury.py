@@ -201,7 +201,7 @@ def give_back(world, book, t, a):
         return
     if leaves * usd < least or leaves < A_CENT:
         if not book["said_unswept"][a]:
-            add_event(book, t, "TRANSFER_REFUSED", None, a)
+            add_event(book, t, "HELD_BACK", None, a)
         book["said_unswept"][a] = True
         return
     book["said_unswept"][a] = False
