@@ -328,7 +328,7 @@ def test_a_bug_is_code_1_and_one_sentence(
     from perpkit import run
     from perpkit.cli import main
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of all things")
 
     monkeypatch.chdir(tmp_path)

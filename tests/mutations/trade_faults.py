@@ -287,8 +287,8 @@ CAUSES = [
     Fault(
         "the flows of one account are told of another",
         "ledger/causes.py",
-        "* accounts\n        + p.account\n",
-        "* accounts\n        + p.account // 2\n",
+        "* accounts + p.account\n",
+        "* accounts + p.account // 2\n",
     ),
 ]
 

@@ -29,6 +29,8 @@ def panel(run: Run) -> Panel:
         _facts(manifest.get("facts", {})),
     ]
     away = f"{len(changed):,} settings differ from their defaults"
+    if len(changed) == 1:
+        away = "1 setting differs from its default"
     return Panel(
         KEY,
         TITLE,
