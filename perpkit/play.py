@@ -34,6 +34,7 @@ from perpkit.strategy.load import Strategy, place_of
 from perpkit.strategy.params import params_record
 from perpkit.strategy.seating import Shared, left_behind, seat
 from perpkit.strategy.subbooks import BAD, Bytes, carve
+from perpkit.strategy.wording import written_at
 from perpkit.tape import Market, settings_of
 from perpkit.tape.collateral import place_collateral
 from perpkit.tape.instruments import Instruments
@@ -304,6 +305,14 @@ def _of_decide(error: Exception, strategy: Strategy) -> str:
     return f"{place}: {told}"
 
 
+def _place(strategy: Strategy, of_a_perp: bool) -> str:
+    """The file that asks for units, with its line where there is but one that can."""
+    line = None
+    if strategy.decide is not None:
+        line = written_at(strategy.decide, "perps" if of_a_perp else "tokens")
+    return strategy.file.name if line is None else f"{strategy.file.name}:{line}"
+
+
 def _refuse_events(stage: Stage, strategy: Strategy) -> None:
     """End the run on an event that no number could follow from."""
     market = stage.market
@@ -321,8 +330,9 @@ def _refuse_events(stage: Stage, strategy: Strategy) -> None:
             if strategy.members:  # the one that asked for it
                 number = int(carve(stage.door.params, stage.door.memory).state[BAD]) - 1
                 asked = strategy.members[number].strategy
+            place = _place(asked, int(event["instrument"]) < len(market.names.coins))
             raise StrategyError(
-                f"{asked.file.name}: target of {name} was {float(event['usd'])} at {when}; a "
+                f"{place}: target of {name} was {float(event['usd'])} at {when}; a "
                 "target is a finite number of units, and a token's is not negative"
             )
 

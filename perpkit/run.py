@@ -82,7 +82,7 @@ def backtest(
     *,
     params: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
-    against: Sequence[str | Path] = (),
+    against: str | Path | Sequence[str | Path] = (),
     pure_python: bool = False,
     progress: Progress | None = None,
     stage: Stage | None = None,
@@ -132,8 +132,28 @@ def backtest(
     settings["params"] = {**_named('config["params"]', settings.get("params")), **given}
     if data is not None:
         settings["data"] = _path(data)
-    others = tuple(load(str(_path(other))) for other in against)
+    others = _others(against)
     return run(loaded, check_config(settings), pure_python, progress, stage, against=others)
+
+
+def _others(told: object) -> tuple[Strategy, ...]:
+    """The strategies that a run is set against, one or several."""
+    several = (told,) if isinstance(told, (str, os.PathLike)) else told
+    if not (
+        isinstance(several, Sequence) and all(isinstance(x, (str, os.PathLike)) for x in several)
+    ):
+        raise RequestError(f"against was {told!r}: write a list of strategies, by name or file")
+    files: dict[str, Path] = {}
+    made = []
+    for other in several:
+        one = load(str(_path(other)))
+        if files.setdefault(one.name, one.file) != one.file:
+            raise RequestError(
+                f"against has two strategies called {one.name}, {files[one.name]} and {one.file}: "
+                "rename one of the files"
+            )
+        made.append(one)
+    return tuple(made)
 
 
 def _path(told: object) -> object:
@@ -174,14 +194,16 @@ def run(
         timings[name] = time.perf_counter() - begun
 
     values = bind(strategy.parameters, config.params, strategy.name)
-    check_portfolio(strategy, config)
+    for one in (strategy, *against):
+        check_portfolio(one, config)
     with timed("reading data"):
         end = None if config.end is None else to_ns(config.end)
         laid = lay(open_dataset(config), config, end_ns=end)
         if config.start is not None and settles_over_hours(laid.market, config):
             # The first settlement is of hours before --from; a whole interval is within these.
             laid = lay(open_dataset(config, LONGEST_HOURS), config, end_ns=end)
-        check_supply(strategy, laid.market)
+        for one in (strategy, *against):
+            check_supply(one, laid.market)
     if not pure_python:  # after all that can be refused without it
         with timed(engine_stage(strategy, *against)):
             prepare(strategy, *against)

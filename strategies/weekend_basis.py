@@ -99,6 +99,7 @@ def decide(t, past, book, p, mine, target):
     for m in range(len(book.perps)):
         perp = book.perps[m]
         u = perp.underlying
+        mine[m].close_px /= perp.split_factor  # a share of today
         if past.phase[-1, u] != CLOSED:
             mine[m].close_px = 0.0
             if mine[m].on and (past.phase[-1, u] == CASH or not p.exit_at_cash_open):

@@ -274,6 +274,14 @@ WRONG: list[tuple[type[PerpkitError], str, dict[str, Any]]] = [
     (StrategyError, "no strategy is called funding_cary", {"strategy": "funding_cary"}),
     (StrategyError, "no strategy is called 5", {"strategy": 5}),
     (StrategyError, "no strategy is called spot_hodl", {"against": ["spot_hodl"]}),
+    (StrategyError, "no strategy is called spot_hodl", {"against": "spot_hodl"}),
+    (RequestError, "against was .* write a list of strategies", {"against": [5]}),
+    (RequestError, "against was 5: write a list of strategies", {"against": 5}),
+    (
+        DataError,
+        "cross_venue_funding needs one underlying with perps on two venues",
+        {"against": ["cross_venue_funding"], "config": {"coins": ["sim:ORCA"]}},
+    ),
     (RequestError, "data was 5: write the path of a folder", {"data": 5}),
     (DataError, "nowhere is not a folder", {"data": "nowhere"}),
     (RequestError, "params was .* a dict of values by name", {"params": ["enter_apr"]}),
@@ -305,3 +313,13 @@ def test_what_is_wrong_is_one_sentence(
     assert "--" not in sentence
     # What IPython asks of an error before it writes the whole way to it.
     assert caught.value._render_traceback_() == [f"{kind.__name__}: {sentence}"]
+
+
+def test_two_to_set_a_run_against_that_have_one_name_are_refused(tmp_path: Path) -> None:
+    text = "def decide(t, past, book, p, mine, target):\n    pass\n"
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.py").write_text(text, encoding="utf-8")
+    both = [tmp_path / "one" / "same.py", tmp_path / "other" / "same.py"]
+    with pytest.raises(RequestError, match="against has two strategies called same, "):
+        perpkit.backtest("cash", config=FEW, against=both, pure_python=True)

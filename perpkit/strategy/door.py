@@ -21,6 +21,7 @@ from perpkit.rule import Entry as CacheEntry
 from perpkit.strategy.chain import decide_of
 from perpkit.strategy.load import HELPERS, Strategy, in_place, place_of
 from perpkit.strategy.params import params_dtype
+from perpkit.strategy.wording import reads_of_params
 
 PLAIN, ALLOCATING = "strategy", "strategy-allocating"  # kinds of cache entry
 
@@ -150,6 +151,9 @@ def _in_words(error: Exception, strategy: Strategy) -> str:
     if isinstance(error, KeyError):
         name = str(error.args[0])
         reason = f"there is no field {name}: {nearest(name, _fields(strategy))}"
+        if strategy.decide is not None and reads_of_params(strategy.decide, name):
+            known = [p.name for p in strategy.parameters]
+            reason = f"Params declares no {name}: {nearest(name, known)}"
     elif found := re.match(r"Unknown attribute '(\w+)' of type (\w+)", reason):
         name, owner = found.groups()
         near = nearest(name, Past._fields) if owner == "Past" else "check its name"

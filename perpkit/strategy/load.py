@@ -20,6 +20,7 @@ from perpkit.errors import StrategyError, nearest
 from perpkit.rule import digest
 from perpkit.shipped import shipped_folder, user_folder
 from perpkit.strategy.params import Parameter, memory_dtype, parameters
+from perpkit.strategy.wording import returned_at
 
 GROUP = "perpkit.strategies"
 PORTFOLIO = ".toml"  # how the name of its file ends
@@ -150,6 +151,8 @@ def load(what: str) -> Strategy:
     if requires is not None:
         _check_requires(requires, where)
     known = parameters(getattr(module, "Params", None), where)
+    if targets is not None:
+        _check_targets(targets, where, bool(known))
     memory = memory_dtype(getattr(module, "Memory", None), where)
     for name in [p.name for p in known] + [n for n in memory.names or () if n != "_"]:
         if name in _RESERVED:
@@ -203,6 +206,28 @@ def _check_decide(decide: Callable[..., None], where: str) -> None:
         raise StrategyError(
             f"{where}:{decide.__code__.co_firstlineno}: decide takes "
             f"(t, past, book, p, mine, target), this one takes ({', '.join(names)})"
+        )
+    line = returned_at(decide)
+    if line is not None:
+        raise StrategyError(
+            f"{where}:{line}: decide returns something, which nobody reads; write what to hold to "
+            "target.perps[m] and target.tokens[k]"
+        )
+
+
+def _check_targets(targets: Callable[..., Any], where: str, with_params: bool) -> None:
+    if not inspect.isfunction(targets) or inspect.isgeneratorfunction(targets):
+        raise StrategyError(
+            f"{where}: targets is not a plain function; write def targets(tape, p) that returns "
+            "the plan"
+        )
+    names = list(inspect.signature(targets).parameters)
+    wanted = ["tape", "p"] if with_params else ["tape"]
+    if len(names) != len(wanted):
+        raise StrategyError(
+            f"{where}:{targets.__code__.co_firstlineno}: targets takes ({', '.join(wanted)}) in a "
+            f"file {'with' if with_params else 'without'} Params, this one takes "
+            f"({', '.join(names)})"
         )
 
 

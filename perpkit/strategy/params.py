@@ -79,7 +79,8 @@ def parameters(cls: type | None, where: str) -> tuple[Parameter, ...]:
     for name, kind in hints.items():
         if kind not in _CODES:
             raise StrategyError(
-                f"{where}: Params.{name} is {kind!r}; a parameter is an int, a float or a bool"
+                f"{where}: Params.{name} is declared as {getattr(kind, '__name__', kind)}; a "
+                "parameter is an int, a float or a bool"
             )
         told = getattr(cls, name, None)
         if told is None:

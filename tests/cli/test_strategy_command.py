@@ -240,7 +240,7 @@ def test_what_cannot_be_checked_is_one_sentence(
     [
         (f"{HEAD}    raise ValueError('no good')\n", "bad.py:2: decide raised ValueError: no good"),
         (f"{HEAD}    target.perps[99] = 1.0\n", "bad.py:2: decide raised IndexError"),
-        (f"{HEAD}    target.perps[0] = float('inf')\n", "bad.py: target of sim:ORCA was inf"),
+        (f"{HEAD}    target.perps[0] = float('inf')\n", "bad.py:2: target of sim:ORCA was inf"),
         ("def targets(tape):\n    return 'much'\n", "bad.py: targets: ValueError"),
         ("def targets(tape):\n    return tape.coins[99]\n", "bad.py:2: targets: IndexError"),
         ("def targets(tape):\n    return tape.past.mark_px\n", "bad.py: targets returned shape"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import perpkit
+from perpkit.strategy.load import load
 
 Write = Callable[..., Path]
 # Labor Day is 7 September 2026: no external price from Friday to Monday, 20:00 New York.
@@ -167,3 +170,34 @@ def test_the_depth_of_a_pool_is_in_what_a_hedge_costs(week: Write) -> None:
     assert len(fills(shallow, pool, fade=False, gate=False)) == 4
     deep = week(MONDAY, HOURS, ahead(0.01), liquidity=2e7, name="deep")
     assert len(fills(deep, pool, fade=False)) == 4
+
+
+# --------------------------------------------------------------------------- what happens meanwhile
+
+
+@pytest.mark.parametrize(("factor", "asked"), [(1.03, 0.0), (1.0, 1.0)])
+def test_a_split_in_a_weekend_is_no_basis(factor: float, asked: float) -> None:
+    """Of 3 new shares for 100 the mark is 2.9% lower, and so is the last price."""
+    rule = load("weekend_basis")
+    assert rule.decide is not None
+    p = SimpleNamespace(**{parameter.name: parameter.default for parameter in rule.parameters})
+    perp = SimpleNamespace(
+        underlying=0, token=-1, barred=False, position=0.0, lots_per_unit=1000.0, cost_frac=0.0005
+    )
+    book = SimpleNamespace(perps=[perp], tokens=[], accounts=[SimpleNamespace(equity_usd=1e5)])
+    perp.impact_coefficient = 0.0
+    mine = [SimpleNamespace(close_px=0.0, on=False, paired=False)]
+    target = SimpleNamespace(perps=[0.0], tokens=[])
+    past = SimpleNamespace(
+        phase=np.array([[2], [2]]),
+        hours_to_reopen=np.array([[0.0], [48.0]]),
+        hours_to_cash_open=np.array([[0.0], [60.0]]),
+        oracle_px=np.array([[100.0], [100.0]]),
+        funding_total=np.zeros((20, 1)),
+        live=np.zeros((20, 0)),
+    )
+    for phase, mark, split in ((0, 100.0, 1.0), (0, 100.0 / 1.03, factor)):
+        past.phase = np.array([past.phase[-1], [phase]])
+        perp.mark_px, perp.split_factor = mark, split
+        rule.decide(20, past, book, p, mine, target)
+    assert np.sign(target.perps[0]) == asked

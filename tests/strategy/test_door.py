@@ -214,8 +214,13 @@ def test_a_wrong_plan(write: Write, week: Path, body: str, says: str, pure: bool
 
 
 def test_a_plan_of_another_arity(write: Write, week: Path) -> None:
-    with pytest.raises(StrategyError, match=r"s.py: targets: TypeError: .*positional argument"):
+    says = r"s.py:1: targets takes \(tape\) in a file without Params, this one takes \(tape, p\)"
+    with pytest.raises(StrategyError, match=says):
         perpkit.backtest(write("def targets(tape, p):\n    return 0\n"), week)
+    says = r"s.py:3: targets takes \(tape, p\) in a file with Params, this one takes \(tape\)"
+    text = "class Params:\n    a: float = 1.0\ndef targets(tape):\n    return 0\n"
+    with pytest.raises(StrategyError, match=says):
+        perpkit.backtest(write(text), week)
 
 
 # --------------------------------------------------------------------------- what cannot be
@@ -227,7 +232,7 @@ def test_a_plan_of_another_arity(write: Write, week: Path) -> None:
         ("x = nosuch(t)", "s.py:7", "there is no nosuch; define or import it"),
         ("x = plain(t)", "s.py:7", "plain is a plain function; write @rule above it"),
         ("x = book.perps[0].positon", "s.py:7", "there is no field positon: did you mean position"),
-        ("x = p.unit", "s.py:7", "there is no field unit: did you mean units?"),
+        ("x = p.unit", "s.py:7", "Params declares no unit: did you mean units?"),
         ("x = past.oracle[-1, 0]", "s.py:7", "past has no field oracle: did you mean oracle_px?"),
         ("x = t + 'a'", "s.py:7", "add(int64, "),
         ("with open('x') as f: pass", "s.py", "The 'with (context manager)"),
@@ -310,7 +315,17 @@ def test_an_impossible_target_is_named_with_its_hour(
     for pure in (False, True):
         with pytest.raises(StrategyError) as caught:
             perpkit.backtest(write(text), week, pure_python=pure)
-        assert f"target of {name} was {value} at 2025-10-15 06:00Z" in str(caught.value)
+        assert str(caught.value).startswith(
+            f"s.py:3: target of {name} was {value} at 2025-10-15 06:00Z"
+        )
+
+
+def test_no_line_is_named_where_several_ask(write: Write, week: Path) -> None:
+    text = (
+        f"{HEAD}    target.perps[0] = 1.0\n    if t == 30:\n        target.perps[0] = 1e308 * 10\n"
+    )
+    with pytest.raises(StrategyError, match=r"^s.py: target of sim:ORCA was inf"):
+        perpkit.backtest(write(text), week, pure_python=True)
 
 
 def test_what_only_python_can_do_runs_plain(write: Write, week: Path) -> None:

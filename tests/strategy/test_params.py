@@ -98,7 +98,7 @@ def _cls(**fields: tuple[object, object]) -> type:
 @pytest.mark.parametrize(
     ("cls", "says"),
     [
-        (_cls(a=(str, "x")), "Params.a is <class 'str'>; a parameter is an int, a float or a bool"),
+        (_cls(a=(str, "x")), "Params.a is declared as str; a parameter is an int, a float or"),
         (_cls(a=(int, None)), "Params.a has no default; give it field(VALUE)"),
         (_cls(a=(None, 3)), "Params.a has no kind; write a: float = field(VALUE)"),
         (_cls(a=("Foo", 3)), "name 'Foo' is not defined"),
