@@ -47,3 +47,11 @@ def test_every_picture_is_shown_by_a_page() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     for path in DRAWN:
         assert f"]({path.parent.name}/{path.name})" in pages
+
+
+def test_the_picture_of_the_report_is_shown_first() -> None:
+    """What stands on it is held by tests of the page, and its numbers by those of the README."""
+    assert (DOCS / "pictures" / "report.png").read_bytes().startswith(b"\x89PNG")
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert 0 < readme.index("](docs/pictures/report.png)") < readme.index("```sh")
+    assert "](pictures/report.png)" in (DOCS / "report.md").read_text(encoding="utf-8")
