@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import polars as pl
 
-from perpkit.arrays import F64, Phase, Tape
+from perpkit.arrays import F64, I64, Phase, Tape
 from perpkit.dataset import Dataset
 from perpkit.dataset.schema import EARNINGS
 from perpkit.tape.instruments import Instruments
@@ -19,6 +20,7 @@ from perpkit.tape.splits import priced_from
 from perpkit.units import HOUR_NS, to_ns
 
 DIVIDEND: Final = "dividend"
+SPLIT: Final = "split"
 
 
 class Ahead(NamedTuple):
@@ -72,10 +74,25 @@ def lay_announced(
             continue
         column = tape.hours_to_ex_dividend[rows, one.underlying]
         nearer, same = hours < column, hours == column
+        shares = _shares_at(one, dataset, tape.time_ns[rows])
         for m in np.flatnonzero(names.perp_underlying == one.underlying).tolist():
-            usd, told = pair_usd(m, one.row), tape.pair_dividend_usd[rows, m]
+            usd, told = pair_usd(m, one.row) * shares, tape.pair_dividend_usd[rows, m]
             told[:] = np.where(nearer, usd, np.where(same, told + usd, told))
         np.minimum(column, hours, out=column)
+
+
+def _shares_at(one: Ahead, dataset: Dataset, time_ns: I64) -> F64:
+    """What a share of each hour is when the dividend is paid: a dividend is told of a share then.
+
+    A split before it, announced or not, changes the number written down for the dividend and what
+    a share of today has of it not at all: it is the announced amount that is shown.
+    """
+    made = np.ones(len(time_ns))
+    for row in dataset.actions.filter(pl.col("kind") == SPLIT).to_dicts():
+        at_ns = to_ns(row["time"])
+        if str(row["underlying"]) == str(one.row["underlying"]) and at_ns <= to_ns(one.row["time"]):
+            made[time_ns < at_ns] *= float(row["amount"])
+    return made
 
 
 def _hours_to(one: Ahead, tape: Tape, rows: slice) -> F64:

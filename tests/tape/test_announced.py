@@ -64,11 +64,14 @@ def earnings(time: float, announced: float | None) -> dict[str, Any]:
     return row("earnings", time, announced=None if announced is None else at(announced))
 
 
-def dataset(folder: Path, actions: list[dict[str, Any]], dividends: str = "none") -> Path:
+def dataset(
+    folder: Path, actions: list[dict[str, Any]], dividends: str = "none", splits: str = "settle"
+) -> Path:
     folder.mkdir()
     (folder / "dataset.toml").write_text(
         'schema = 1\nname = "acme"\nsource = "made up"\nlicence = "MIT"\nprices = "onchain"\n\n'
         f'[perps."xyz:ACME"]\nvenue = "xyz"\nunderlying = "ACME"\ndividends = "{dividends}"\n'
+        f'splits = "{splits}"\n'
         f'{TERMS}\n[perps."xyz:BEAR"]\nvenue = "xyz"\nunderlying = "BEAR"\n{TERMS}\n'
         '[tokens.ACMEon]\nunderlying = "ACME"\nkind = "equity"\nissuer = "ondo"\nmultiplier = 1\n',
         encoding="utf-8",
@@ -172,6 +175,21 @@ def test_what_a_venue_does_not_say_is_not_known(tmp_path: Path) -> None:
     told = past(dataset(tmp_path / "d", [dividend(40.0, 9.0)], "unknown"), 30)
     assert math.isnan(told.pair_dividend_usd[15, 0])
     assert told.hours_to_ex_dividend[15, 0] == 25.0
+
+
+def test_a_dividend_after_a_split_is_shown_of_the_shares_there_are(tmp_path: Path) -> None:
+    """Ten for one in hour 16, then 0.05 USD a new share: 0.5 an old one, as it was announced."""
+    folder = dataset(
+        tmp_path / "d", [row("split", 16.0, 10.0), dividend(20.0, 9.5, 0.05)], splits="rescale"
+    )
+    frame = pl.read_parquet(folder / "perps.parquet")
+    later = (pl.col("time") >= at(16.0)) & (pl.col("coin") == "xyz:ACME")
+    px = [pl.when(later).then(10.0).otherwise(100.0).alias(c) for c in ("oracle_px", "mark_px")]
+    frame.with_columns(px).write_parquet(folder / "perps.parquet")
+    told = past(folder).pair_dividend_usd[:, 0]
+    assert told[:10].tolist() == [0.0] * 10
+    assert told[10:16] == pytest.approx([0.35] * 6)
+    assert told[16:20] == pytest.approx([0.035] * 4)
 
 
 def test_earnings_pay_and_change_nothing(tmp_path: Path) -> None:
