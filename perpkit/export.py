@@ -18,28 +18,19 @@ from perpkit.errors import RequestError
 SCHEMA = 1
 MARK = "manifest.json"
 REPORT = "report.html"
-KNOWN = frozenset(
-    {
-        MARK,
-        "summary.json",
-        REPORT,
-        *(
-            f"{name}.parquet"
-            for name in (
-                "equity",
-                "attribution",
-                "accounts",
-                "positions",
-                "funding",
-                "fills",
-                "events",
-                "market",
-                "quotes",
-                "against",
-            )
-        ),
-    }
+FRAMES = (
+    "equity",
+    "attribution",
+    "accounts",
+    "positions",
+    "funding",
+    "fills",
+    "events",
+    "market",
+    "quotes",
+    "against",
 )
+KNOWN = frozenset({MARK, "summary.json", REPORT, *(f"{name}.parquet" for name in FRAMES)})
 
 
 class Files(NamedTuple):

@@ -12,21 +12,8 @@ from typing import Any
 import polars as pl
 
 from perpkit.errors import DataError, RequestError
-from perpkit.export import MARK, read_frame
+from perpkit.export import FRAMES, MARK, read_frame
 from perpkit.result import Result
-
-_FRAMES = (
-    "equity",
-    "attribution",
-    "accounts",
-    "positions",
-    "funding",
-    "fills",
-    "events",
-    "market",
-    "quotes",
-    "against",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +96,7 @@ def read_run(folder: Path) -> Run:
         raise RequestError(f"{folder}: is not a result folder; name one that backtest --out wrote")
     return Run(
         folder.resolve().name,
-        {name: _frame(folder, name) for name in _FRAMES},
+        {name: _frame(folder, name) for name in FRAMES},
         _json(folder / "summary.json"),
         _json(folder / MARK),
     )
