@@ -164,6 +164,8 @@ def _chart(run: Run, lines: _Lines, worst: Fall | None) -> Chart:
         "0 the run is ahead. T-bills earn simple interest, the run's risk_free_apr. The strategies "
         "are played over the same market with the same settings."
     )
+    if not run.tokens and "spot_hold" in lines.others:
+        note += " spot_hold had no token to hold, and lay in cash."
     if len(rows) < len(lines.time_ms):
         note += " Of each stretch of hours the least and the most are shown."
     return Chart(
