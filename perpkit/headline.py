@@ -157,7 +157,9 @@ def _share(drag: float | str | None) -> str:
     """Costs as a share of funding, in whole percents where two digits more would not fit."""
     if drag is None or isinstance(drag, str):
         return "USD"
-    shown = percent(drag) if 0.0 <= drag < 1.0 else f"{drag:.0%}"
+    if drag < 0.0:  # fills better than the mark by more than the fees
+        return "USD, earned by fills"
+    shown = percent(drag) if drag < 1.0 else f"{drag:.0%}"
     return f"USD, {shown} of funding"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from perpkit.cli.options import AsJson, Debug, Quiet, refuse_both
+from perpkit.errors import RequestError
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Result folders; several are compared.")
@@ -31,10 +32,12 @@ def report(
 ) -> None:
     """Write the report of a result folder, or one page that compares several."""
     from perpkit.export import as_json as to_json
-    from perpkit.report.page import page, put
+    from perpkit.report.page import THEMES, page, put
     from perpkit.report.reading import read_run
 
     refuse_both(quiet=quiet, as_json=as_json)
+    if theme not in THEMES:
+        raise RequestError(f"--theme was {theme}: one of {', '.join(THEMES)}")
     if png is not None:
         from perpkit.report.pictures import browser_path, write_pictures
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from perpkit.errors import DataError, RequestError
-from perpkit.export import FRAMES, MARK, read_frame
+from perpkit.export import FRAMES, MARK, SCHEMA, read_frame
 from perpkit.result import Result
 
 
@@ -90,16 +90,18 @@ def read_run(folder: Path) -> Run:
     RequestError
         If the folder is not a result.
     DataError
-        If a file of it is missing or cannot be read.
+        If a file of it is missing or cannot be read, or its schema is another.
     """
     if not (folder / MARK).is_file():
         raise RequestError(f"{folder}: is not a result folder; name one that backtest --out wrote")
-    return Run(
-        folder.resolve().name,
-        {name: _frame(folder, name) for name in FRAMES},
-        _json(folder / "summary.json"),
-        _json(folder / MARK),
-    )
+    manifest, summary = _json(folder / MARK), _json(folder / "summary.json")
+    if (schema := summary.get("schema")) != SCHEMA:
+        raise DataError(
+            f"{folder / 'summary.json'}: its schema is {schema}, this perpkit reads {SCHEMA}; run "
+            "the backtest again, or take the perpkit that wrote it"
+        )
+    frames = {name: _frame(folder, name) for name in FRAMES}
+    return Run(folder.resolve().name, frames, summary, manifest)
 
 
 def _frame(folder: Path, name: str) -> pl.DataFrame:

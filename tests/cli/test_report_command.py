@@ -60,6 +60,7 @@ def test_what_cannot_be_reported_is_one_sentence(inside: Command, own: Path, wor
         (("empty",), 2, "empty: is not a result folder"),
         (("r", "--out", "empty"), 2, "empty: cannot be written"),
         (("r", "--png", "p", "--theme", "pink"), 2, "--theme was pink: one of light, dark"),
+        (("r", "--theme", "pink"), 2, "--theme was pink: one of light, dark"),
         ((), 2, "see perpkit --help"),
     ]
     for told, code, words in cases:
@@ -67,6 +68,13 @@ def test_what_cannot_be_reported_is_one_sentence(inside: Command, own: Path, wor
         assert (ran.code, ran.out) == (code, ""), told
         assert words in ran.err
         assert ran.err.count("\n") == 1
+    told = (own / "summary.json").read_text(encoding="utf-8")
+    other = told.replace('"schema": 1', '"schema": 9')
+    (own / "summary.json").write_text(other, encoding="utf-8")
+    ran = inside("report", "r", cwd=work)
+    assert (ran.code, ran.out) == (3, "")
+    assert "its schema is 9, this perpkit reads 1" in ran.err
+    (own / "summary.json").write_text(told, encoding="utf-8")
     (own / "market.parquet").unlink()
     ran = inside("report", "r", cwd=work)
     assert (ran.code, ran.out) == (3, "")

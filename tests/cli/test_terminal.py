@@ -207,7 +207,7 @@ def test_the_summary_keeps_its_width(result: Result, columns: int) -> None:
     [
         (0.3671, "USD, 36.71% of funding"),
         (1.33669, "USD, 134% of funding"),
-        (-0.5, "USD, -50% of funding"),
+        (-0.5, "USD, earned by fills"),
         (12.5, "USD, 1250% of funding"),
         (None, "USD"),
     ],

@@ -202,6 +202,13 @@ def test_fills_better_than_the_mark_are_no_cost_and_say_so() -> None:
 
 def test_debt_that_the_venue_bore_is_no_merit_of_the_run() -> None:
     booked = [{"hour": 1, "instrument": "v:AAA", "cause": "bad_debt", "usd": 70.0}]
-    run = made([1_000.0, 1_070.0], metrics={"total_return_frac": 0.07}, attribution=booked)
+    told = {"total_return_frac": 0.07, "net_apr": 0.07, "period_hours": 8_760.0}
+    run = made([1_000.0, 1_070.0], metrics=told, attribution=booked)
+    apr = cards(panel(run))["Net APR on all capital"]
+    assert (apr.value, apr.tone) == ("7.00%", "gain")
+    assert apr.note.endswith("; 0.00% without the debt that the venue bore")
     assert "70.00 of it is debt that the venue bore" in cards(panel(run))["Final equity"].note
     assert "bad debt left to the venue +70.00" in panel(run).lead
+    more = [{**booked[0], "usd": 100.0}]
+    run = made([1_000.0, 1_070.0], metrics=told, attribution=more)
+    assert cards(panel(run))["Net APR on all capital"].tone == "warn"

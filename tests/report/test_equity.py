@@ -115,3 +115,9 @@ def test_the_played_run_stands_against_cash_and_spot() -> None:
 
 def test_a_name_goes_through_as_it_is() -> None:
     assert EVIL in words(panel(made(EQUITY, strategy=EVIL)))
+
+
+def test_spot_hold_without_a_token_is_no_benchmark() -> None:
+    for tokens in ((), ("AAAx",)):
+        run = made(EQUITY, tokens=tokens, against=against("spot_hold", [1_000.0] * 5))
+        assert ("spot_hold had no token to hold" in chart(run).note) is not bool(tokens)

@@ -53,7 +53,7 @@ def test_every_fill_stands_under_its_way_and_reason() -> None:
     ]
     assert keys(table, "fills") == [2, 1, 1, 1, 1]
     assert keys(table, "volume") == [1_500.0, 1_000.0, 400.0, 300.0, 0.0]
-    assert keys(table, "slippage") == [-0.25, -2.0, -40.0, -3.0, 0.0]
+    assert keys(table, "slippage") == [0.25, 2.0, 40.0, 3.0, 0.0]
     assert texts(table, "volume")[0] == "1,500"
     (cost, of_it) = ([row[n] for row in table.rows] for n in (-2, -1))
     assert [cell.text for cell in cost] == ["1.00", "2.00", "40.20", "3.00", "\N{EN DASH}"]
@@ -158,7 +158,7 @@ def test_the_played_run_adds_up_to_its_summary_to_a_cent() -> None:
         }
         assert sums["volume"] == pytest.approx(told["volume_usd"], abs=0.005)
         assert sums["fees"] == pytest.approx(-told["fees_usd"], abs=0.005)
-        assert sums["slippage"] == pytest.approx(told["slippage_usd"], abs=0.005)
+        assert sums["slippage"] == pytest.approx(-told["slippage_usd"], abs=0.005)
         assert sums["fills"] == told["fills"]
     final = unpacked(trace(parts(panel(run), Chart)[0], "all costs")["y"])[-1]
     assert final == pytest.approx(-told["fees_usd"] - told["slippage_usd"], abs=0.005)

@@ -69,6 +69,14 @@
     };
   }
 
+  // What a legend of more than two rows would take from the chart below it, px; names have one width.
+  function legendRoom(traces, width) {
+    const names = traces.filter((trace) => trace.showlegend !== false && trace.name).map((t) => t.name);
+    const wide = 44 + 7 * Math.max(...names.map((name) => name.length));
+    const rows = Math.ceil(names.length / Math.max(1, Math.floor((width - 56) / wide)));
+    return 19 * Math.max(0, rows - 2);
+  }
+
   function layoutOf(plot, figure, colours) {
     const own = figure.layout;
     const isTime = own.xaxis?.type === "date";
@@ -104,6 +112,7 @@
         if (/^yaxis\d*$/.test(name)) layout[name].nticks = layout[name].nticks ?? 5;
       }
     }
+    if (narrow() && layout.showlegend) layout.height += legendRoom(figure.data, plot.width);
     if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
     return layout;
   }
@@ -115,7 +124,9 @@
     plot.figure ??= JSON.parse(plot.source.textContent);
     const colours = themes[theme()];
     const figure = coloured(plot.figure, "", colours);
+    plot.width = element.clientWidth;
     const layout = layoutOf(plot, figure, colours);
+    element.style.height = `${layout.height}px`;
     if (printing) Object.assign(layout, { autosize: false, width: printing });
     const first = !plot.drawn;
     plot.drawn = true;

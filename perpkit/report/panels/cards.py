@@ -13,6 +13,7 @@ from perpkit.report.panel import Card, Cards, Panel
 from perpkit.report.reading import Run
 from perpkit.report.said import clock, count, instant, lasted, signed
 from perpkit.report.worst import fall, forced
+from perpkit.units import HOURS_PER_YEAR
 
 _STRAINED = 0.5  # as `margin_strained_hours` has it
 _NEAR = 0.1  # a move against a position that a stock makes in a day
@@ -113,6 +114,10 @@ def _apr(run: Run) -> Card:
         return Card(label, "n/a", "the run is one hour long")
     scaled = ", scaled up to a year" if hours < _SHORT_H else ""
     note = f"simple, on {plain(run.capital)} USD for {lasted(hours)}{scaled}"
+    if spared := _told(run, "bad_debt_usd"):
+        own = apr - spared / run.capital * HOURS_PER_YEAR / hours
+        note += f"; {percent(own)} without the debt that the venue bore"
+        return Card(label, percent(apr), note, "warn" if own < 0.0 < apr else _tone(apr))
     return Card(label, percent(apr), note, _tone(apr))
 
 

@@ -144,6 +144,7 @@ def _chart(run: Run, lines: _Lines, worst: Fall | None) -> Chart:
             | {"yaxis": "y3"}
         )
     traces += _events(run, lines)
+    flat = {} if lines.depth.any() else {"range": [-0.01, 0.001]}  # or it would reach to 100%
     shown = figure(
         traces,
         y="equity, USD",
@@ -156,13 +157,15 @@ def _chart(run: Run, lines: _Lines, worst: Fall | None) -> Chart:
             "tickformat": "+.2~%",
             "zeroline": True,
         },
-        yaxis3={"domain": [0.0, 0.19], "title": {"text": "drawdown"}, "tickformat": ".2~%"},
+        yaxis3={"domain": [0.0, 0.19], "title": {"text": "drawdown"}, "tickformat": ".2~%", **flat},
     )
     note = (
         "Middle: equity of the run less that of each other use of the money, of the capital; above "
         "0 the run is ahead. T-bills earn simple interest, the run's risk_free_apr. The strategies "
         "are played over the same market with the same settings."
     )
+    if not run.tokens and "spot_hold" in lines.others:
+        note += " spot_hold had no token to hold, and lay in cash."
     if len(rows) < len(lines.time_ms):
         note += " Of each stretch of hours the least and the most are shown."
     return Chart(

@@ -25,8 +25,8 @@ _SUMS = [
     Column("fills", number=True),
     Column("volume", "USD", number=True),
     Column("fees", "USD", number=True, about="paid is positive"),
-    Column("slippage", "USD", number=True, about="a loss is negative"),
-    Column("cost", "USD", number=True, about="fees less slippage"),
+    Column("slippage", "USD", number=True, about="paid is positive; below 0 the price gained"),
+    Column("cost", "USD", number=True, about="fees and slippage"),
     Column("cost", "bp", number=True, about="of the volume"),
 ]
 
@@ -67,7 +67,11 @@ def _cards(run: Run) -> Cards:
         Card("Fills", f"{fills:,.0f}", f"{run.metric('volume_usd') or 0.0:,.0f} USD in all"),
         Card("Turnover a year", plain(run.metric("turnover")), "x equity"),
         Card("Fees", plain(run.metric("fees_usd")), "USD; paid is negative"),
-        Card("Slippage", plain(run.metric("slippage_usd")), "USD against mark or fair price"),
+        Card(
+            "Slippage",
+            plain(run.metric("slippage_usd")),
+            "USD; lost to mark or fair price is negative",
+        ),
     ]
     still = f"{count(run.metric('open_trades') or 0.0, 'trade')} open at the end"
     cards.append(Card("Round trips", f"{closed:,.0f}", f"closed; {still}"))
@@ -141,7 +145,7 @@ def _histogram(run: Run, trades: pl.DataFrame) -> Chart | None:
 
 def _sums(row: dict[str, Any]) -> list[Cell]:
     """Cells for the columns of sums."""
-    paid = [usd(row[name]) for name in ("fee_usd", "slippage_usd", "cost_usd")]
+    paid = [usd(row[name]) for name in ("fee_usd", "lost_usd", "cost_usd")]
     fills = Cell(f"{row['fills']:,}", row["fills"])
     return [fills, whole(row["usd"]), *paid, bp(row["cost_frac"], "no price")]
 
@@ -205,7 +209,7 @@ def _fills(fills: pl.DataFrame, caption: str) -> Table:
                 Cell(f"{row['size']:,.6g}", row["size"]),
                 Cell(f"{row['px']:,.6g}", row["px"]),
                 whole(row["usd"]),
-                *(usd(row[name]) for name in ("fee_usd", "slippage_usd", "cost_usd")),
+                *(usd(row[name]) for name in ("fee_usd", "lost_usd", "cost_usd")),
                 bp(frac, "no price"),
             ]
         )
