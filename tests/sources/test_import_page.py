@@ -51,4 +51,4 @@ def test_every_option_is_told() -> None:
     command = typer.main.get_command(data).commands["import"]  # type: ignore[attr-defined]
     own = {opt for param in command.params for opt in param.opts if opt.startswith("--")}
     told = set(re.findall(r"(--[a-z][a-z-]*)", PAGE))
-    assert own - {"--json", "--debug"} == told
+    assert own - {"--json", "--quiet", "--debug"} == told
